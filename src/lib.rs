@@ -1,0 +1,19 @@
+//! `sbi` bootstraps the registry, the identity and the pipeline behind a hardened container base image.
+//!
+//! observe → plan → apply, where planning is a pure function between two plain structs. Arrows between modules:
+//! `commands → ui, plan, apply, live, templates, model` · `live → aws, github, plan, apply, model` ·
+//! `apply → plan → model` · `aws, github, templates → model` · `ui → plan, apply, model` · all `→ failure`.
+
+pub mod apply;
+pub mod aws;
+pub mod cli;
+pub mod commands;
+pub mod failure;
+pub mod github;
+pub mod live;
+pub mod model;
+pub mod plan;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod templates;
+pub mod ui;

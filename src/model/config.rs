@@ -1,0 +1,177 @@
+//! `sbi.toml`: what the publisher wants. People edit it; unknown keys are errors.
+
+use serde::{Deserialize, Serialize};
+
+use super::names::{
+    AccountId, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName, UserName,
+};
+use super::region::Region;
+use crate::failure::Failure;
+
+/// The file's name, in the working directory and at the root of the GitHub repository.
+pub const CONFIG_FILE: &str = "sbi.toml";
+
+/// How CI proves to AWS who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// GitHub's OIDC token for a role: nothing to steal, nothing to rotate.
+    Oidc,
+    /// An IAM user with one access key, kept as two repository secrets.
+    AccessKey,
+}
+
+impl Auth {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Oidc => "oidc",
+            Self::AccessKey => "access-key",
+        }
+    }
+}
+
+/// Who sees the GitHub repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Visibility {
+    Public,
+    Private,
+}
+
+impl Visibility {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+        }
+    }
+}
+
+/// The whole of `sbi.toml`, fully answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub github: GithubSection,
+    pub aws: AwsSection,
+    pub ecr: EcrSection,
+    pub publish: PublishSection,
+    pub publisher: PublisherSection,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubSection {
+    /// `OWNER/NAME`
+    pub repository: GithubRepositoryName,
+    pub visibility: Visibility,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsSection {
+    /// Pinned: credentials of any other account are refused before anything is read.
+    pub account: AccountId,
+    pub region: Region,
+    /// The role's name where the default does not suit; only with `auth = "oidc"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    /// The user's name where the default does not suit; only with `auth = "access-key"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EcrSection {
+    pub repository: EcrRepositoryName,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishSection {
+    pub auth: Auth,
+    /// One product for now; the list is where more go.
+    pub images: Vec<ImageName>,
+    /// The first release.
+    pub release: ReleaseTag,
+    /// The GitHub environment that the publish job runs in; absent where the repository's plan has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublisherSection {
+    /// As it stands in the documents and the image labels.
+    pub name: String,
+    /// An e-mail address or an https URL where vulnerabilities are reported.
+    #[serde(rename = "security-contact")]
+    pub security_contact: String,
+}
+
+const HEADER: &str = "# What this repository publishes and where. Read by `sbi`; edit it and run `sbi apply`.\n\n";
+
+impl Config {
+    /// # Errors
+    /// Names the file, the line and the key that can't be used.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        toml::from_str(text).map_err(|error| {
+            Failure::usage(format!("`{CONFIG_FILE}` can't be used"))
+                .hinted("mend the file, or move it away and run `sbi init` again")
+                .caused_by(error)
+        })
+    }
+
+    /// The file's text, the same for the same answers.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // Serialising plain strings to TOML can't fail; an empty body would be caught by every test.
+        let body = toml::to_string(self).unwrap_or_default();
+        format!("{HEADER}{body}")
+    }
+
+    /// `123456789012.dkr.ecr.us-east-1.amazonaws.com`
+    #[must_use]
+    pub fn ecr_registry(&self) -> String {
+        format!("{}.dkr.ecr.{}.{}", self.aws.account, self.aws.region, self.aws.region.partition().dns_suffix())
+    }
+
+    #[must_use]
+    pub fn ecr_repository_arn(&self) -> String {
+        let partition = self.aws.region.partition().id();
+        format!("arn:{partition}:ecr:{}:{}:repository/{}", self.aws.region, self.aws.account, self.ecr.repository)
+    }
+
+    /// An IAM ARN in this account: `resource` is like `role/name`.
+    #[must_use]
+    pub fn iam_arn(&self, resource: &str) -> String {
+        format!("arn:{}:iam::{}:{resource}", self.aws.region.partition().id(), self.aws.account)
+    }
+
+    #[must_use]
+    pub fn role(&self) -> RoleName {
+        self.aws.role.clone().unwrap_or_else(|| default_iam_name(&self.github.repository, RoleName::new))
+    }
+
+    #[must_use]
+    pub fn user(&self) -> UserName {
+        self.aws.user.clone().unwrap_or_else(|| default_iam_name(&self.github.repository, UserName::new))
+    }
+}
+
+/// `sbi-publish-OWNER-NAME`, or cut to 64 characters with a hash of the whole at its end, so that two long names
+/// never share one identity.
+fn default_iam_name<T>(repository: &GithubRepositoryName, new: impl Fn(String) -> Result<T, Failure>) -> T {
+    use sha2::{Digest as _, Sha256};
+    let full = format!("sbi-publish-{}-{}", repository.owner(), repository.name());
+    let name = if full.len() <= 64 {
+        full
+    } else {
+        let hash: String = Sha256::digest(&full).iter().take(4).map(|b| format!("{b:02x}")).collect();
+        format!("{}-{hash}", &full[..55])
+    };
+    // Owner and name hold only characters that IAM takes as well, and the length is bounded above.
+    new(name).unwrap_or_else(|failure| unreachable!("{failure}"))
+}

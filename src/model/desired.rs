@@ -1,0 +1,40 @@
+//! What one run wants, fully decided.
+
+use std::collections::BTreeSet;
+
+use super::config::Config;
+use super::git::BlobId;
+use super::identity::SubjectContext;
+
+/// Everything that planning compares with what was observed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    pub config: Config,
+    /// The rendered files, `sbi.toml` included, `sbi.lock` not: planning writes that one.
+    pub files: Vec<RenderedFile>,
+    /// The version of the templates, for `sbi.lock`.
+    pub templates: String,
+    /// Where the rendered workflow's publish job gets its OIDC subject from.
+    pub subject: SubjectContext,
+    /// Text of the release.
+    pub release_notes: String,
+    /// Paths that the person agreed to have overwritten although they are foreign or edited.
+    pub overwrite: BTreeSet<String>,
+    /// Bring the files in by a pull request although the rules would allow a push.
+    pub by_pull_request: bool,
+}
+
+/// One file of the publisher's repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedFile {
+    /// Relative to the repository's root, with `/`.
+    pub path: String,
+    pub text: String,
+}
+
+impl RenderedFile {
+    #[must_use]
+    pub fn blob_id(&self) -> BlobId {
+        BlobId::of(self.text.as_bytes())
+    }
+}

@@ -1,0 +1,39 @@
+//! `sbi.lock`: what was rendered, so that a later run tells an untouched file from an edited one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::git::BlobId;
+use crate::failure::Failure;
+
+/// The file's name at the root of the GitHub repository.
+pub const LOCK_FILE: &str = "sbi.lock";
+
+/// The whole of `sbi.lock`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// The version of `sbi` whose templates were rendered.
+    pub templates: String,
+    /// Path → git blob id of the text as it was rendered.
+    #[serde(default)]
+    pub files: BTreeMap<String, BlobId>,
+    /// Secret name → SHA-256 of the value that was uploaded, for values that are no secret in themselves (region,
+    /// registry, role): a secret can't be read back, so this is how a changed value is noticed.
+    #[serde(default)]
+    pub uploaded: BTreeMap<String, String>,
+}
+
+impl Lock {
+    /// # Errors
+    /// When the text is not a lock file.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        toml::from_str(text).map_err(|error| Failure::usage(format!("`{LOCK_FILE}` can't be read")).caused_by(error))
+    }
+
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let body = toml::to_string(self).unwrap_or_default();
+        format!("# Written by `sbi`: what it rendered, and from which templates. Not for editing.\n\n{body}")
+    }
+}

@@ -1,0 +1,13 @@
+//! What is wanted and what was found, as plain data: no effects, no clock, no environment.
+
+pub mod config;
+pub mod desired;
+pub mod git;
+pub mod iam;
+pub mod identity;
+pub mod lock;
+pub mod names;
+pub mod observed;
+pub mod region;
+pub mod registry;
+pub mod secrets;

@@ -1,0 +1,221 @@
+//! Facts about AWS and GitHub as one run found them. Nothing here is a wish or a decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::git::{BlobId, CommitId};
+use super::iam::PolicyDocument;
+use super::lock::Lock;
+use super::names::{AccountId, ReleaseTag};
+
+/// Everything that planning looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    pub aws: AwsObserved,
+    pub github: GithubObserved,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsObserved {
+    pub caller: CallerIdentity,
+    pub ecr_repository: Option<EcrRepository>,
+    /// The account's provider for GitHub's issuer, found by exact URL.
+    pub oidc_provider: Option<OidcProvider>,
+    pub role: Option<Role>,
+    pub user: Option<User>,
+}
+
+/// `sts:GetCallerIdentity`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerIdentity {
+    pub account: AccountId,
+    pub arn: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EcrRepository {
+    pub arn: String,
+    /// `registry/name`, as images are pulled.
+    pub uri: String,
+    pub tag_mutability: TagMutability,
+    pub scan_on_push: bool,
+    pub encryption: Encryption,
+    /// The lifecycle policy's JSON, `None` when the repository has none.
+    pub lifecycle: Option<serde_json::Value>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagMutability {
+    Mutable,
+    Immutable,
+    /// Immutable but for tags that match one of these wildcard filters.
+    ImmutableExcept(BTreeSet<String>),
+    /// Mutable but for tags that match one of these wildcard filters.
+    MutableExcept(BTreeSet<String>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// `AES256`
+    Aes256,
+    /// `KMS` or `KMS_DSSE`, with the key's ARN where told.
+    Kms { dual_layer: bool, key: Option<String> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcProvider {
+    pub arn: String,
+    pub audiences: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub arn: String,
+    pub trust: PolicyDocument,
+    /// The inline policy of our name.
+    pub policy: Option<PolicyDocument>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub arn: String,
+    /// The inline policy of our name.
+    pub policy: Option<PolicyDocument>,
+    pub tags: BTreeMap<String, String>,
+    pub keys: Vec<KeyFacts>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFacts {
+    pub id: String,
+    pub active: bool,
+    pub created: Timestamp,
+    pub last_used: Option<KeyUse>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    pub at: Timestamp,
+    pub service: String,
+    pub region: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubObserved {
+    pub viewer: Viewer,
+    pub owner: Owner,
+    pub repository: Option<GithubRepository>,
+}
+
+/// Whose token it is and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    pub login: String,
+    pub id: u64,
+    pub token: TokenKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// A classic or OAuth token, with the scopes of `X-OAuth-Scopes`.
+    Scoped(BTreeSet<String>),
+    /// A fine-grained token: GitHub doesn't tell its permissions.
+    FineGrained,
+    /// An Actions or app installation token (`ghs_…`): what it does starts no workflow.
+    Installation,
+}
+
+/// The account that owns, or is to own, the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub login: String,
+    pub id: u64,
+    pub is_organization: bool,
+    /// `free`, `pro`, `team`, `enterprise`, where GitHub tells it.
+    pub plan: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubRepository {
+    pub identity: GithubIdentity,
+    /// `owner/name` as GitHub spells it now: differs from what was asked after a rename.
+    pub full_name: String,
+    pub private: bool,
+    pub archived: bool,
+    pub can_admin: bool,
+    pub can_push: bool,
+    pub default_branch: String,
+    /// The tip of the default branch; `None` when the repository is empty.
+    pub head: Option<CommitId>,
+    /// Path → blob id on the default branch. Executables and links are in, folders and submodules are not.
+    pub files: BTreeMap<String, BlobId>,
+    /// `sbi.lock` on the default branch.
+    pub lock: Option<Lock>,
+    /// Secret name → when it was last written.
+    pub secrets: BTreeMap<String, Timestamp>,
+    pub environments: BTreeMap<String, Environment>,
+    /// `None` when this token may not read them.
+    pub actions: Option<ActionsPermissions>,
+    pub branch_rules: BranchRules,
+    pub releases: Vec<Release>,
+    /// Every tag's name.
+    pub tags: BTreeSet<String>,
+    /// Open pull requests from branches of this repository that sbi made.
+    pub pull_requests: Vec<PullRequest>,
+}
+
+/// The numbers that a repository's OIDC tokens carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubIdentity {
+    pub repository_id: u64,
+    pub owner_id: u64,
+    /// What every subject of this repository starts with, without a colon at its end: `repo:acme@7/base@9`
+    /// (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub`).
+    pub subject_prefix: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// Deployment policies for tags; `None` when any ref may deploy.
+    pub tag_patterns: Option<BTreeSet<String>>,
+}
+
+/// Settings → Actions → General.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionsPermissions {
+    pub enabled: bool,
+    /// `all`, `local_only` or `selected`.
+    pub allowed_actions: Option<String>,
+    pub sha_pinning_required: bool,
+    /// `GITHUB_TOKEN` may write by default.
+    pub default_write: bool,
+    pub can_approve_pull_requests: bool,
+}
+
+/// What the default branch's rulesets and protection ask of a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BranchRules {
+    pub pull_request_required: bool,
+    pub signatures_required: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    pub tag: ReleaseTag,
+    pub draft: bool,
+    /// Made by sbi: its body carries the marker.
+    pub ours: bool,
+    pub url: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRequest {
+    pub number: u64,
+    pub branch: String,
+    pub url: String,
+    /// Path → blob id at the branch's tip.
+    pub files: BTreeMap<String, BlobId>,
+}

@@ -1,0 +1,89 @@
+//! Planning: from what is wanted and what was found to the steps in between. Pure: no effects, no clock.
+//!
+//! `setup` plans in this order: the ECR repository, the GitHub repository and its settings, the publishing identity,
+//! the secrets, the files, the release. Each phase may need the ids of earlier ones; none can need a later one.
+
+pub mod setup;
+pub mod step;
+
+use crate::failure::Failure;
+use step::Step;
+
+/// A step's place in its plan. Only `Plan::add` makes one, so needs always point backwards and no cycle can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(usize);
+
+impl StepId {
+    /// Position in `Plan::nodes`, from 0.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A value that planning knows, or that a step will produce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known<T> {
+    Now(T),
+    After(StepId),
+}
+
+/// One step and the steps that must have succeeded before it starts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Node {
+    pub step: Step,
+    pub needs: Vec<StepId>,
+}
+
+/// Something that exists, was looked at, and stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The thing, as the plan's lines name things: `file README.md`.
+    pub what: String,
+    /// Why it stays, or what a person can do about it.
+    pub why: String,
+}
+
+/// Everything one run would do, in an order that satisfies every need.
+#[derive(Debug, Default)]
+#[must_use = "a plan does nothing until it is applied or shown"]
+pub struct Plan {
+    nodes: Vec<Node>,
+    /// What stays as it is although it is near.
+    pub kept: Vec<Kept>,
+    /// What must wait for somebody else, with the command that goes on afterwards.
+    pub waiting: Vec<String>,
+    /// Why this plan must not be applied. Shown all at once.
+    pub refusals: Vec<Failure>,
+}
+
+impl Plan {
+    /// Adds a step that starts when all of `needs` have succeeded.
+    pub fn add(&mut self, step: Step, needs: impl IntoIterator<Item = StepId>) -> StepId {
+        let mut needs: Vec<StepId> = needs.into_iter().collect();
+        needs.sort();
+        needs.dedup();
+        self.nodes.push(Node { step, needs });
+        StepId(self.nodes.len() - 1)
+    }
+
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = StepId> + use<> {
+        (0..self.nodes.len()).map(StepId)
+    }
+
+    #[must_use]
+    pub fn node(&self, id: StepId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Nothing to do and nothing that waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+}

@@ -1,0 +1,3 @@
+//! The rehearsal room: strict loopback stand-ins for AWS and GitHub inside the binary.
+
+pub mod http;
