@@ -1,0 +1,17 @@
+//! Every integration test, in one binary: linking the SDKs once is what takes time.
+
+mod support;
+
+mod architecture;
+mod bad_days;
+mod cli;
+mod contract_aws;
+mod contract_github;
+mod convergence;
+mod least_privilege;
+mod planning;
+mod sandbox_aws;
+mod sandbox_github;
+mod secrecy;
+mod templates;
+mod terminal;
