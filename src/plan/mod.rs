@@ -3,6 +3,7 @@
 //! `setup` plans in this order: the ECR repository, the GitHub repository and its settings, the publishing identity,
 //! the secrets, the files, the release. Each phase may need the ids of earlier ones; none can need a later one.
 
+pub mod operator;
 pub mod setup;
 pub mod step;
 

@@ -1,0 +1,214 @@
+//! The rendered files: which are new, untouched, edited or foreign, and the one commit that brings what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::github::Ground;
+use super::keep;
+use super::secrets::{fingerprint, plain_secrets};
+use crate::failure::Failure;
+use crate::model::config::CONFIG_FILE;
+use crate::model::desired::{Desired, RenderedFile};
+use crate::model::git::{BlobId, CommitId};
+use crate::model::lock::{LOCK_FILE, Lock};
+use crate::model::observed::{GithubRepository, Observed};
+use crate::plan::step::{Commit, Delivery, Step};
+use crate::plan::{Known, Plan, StepId};
+
+/// The branch of sbi's own pull request.
+const PULL_REQUEST_BRANCH: &str = "sbi/setup";
+
+/// The workflow that a release must start.
+pub(super) const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
+
+/// Where the files of this run end up.
+pub(super) enum Landing {
+    /// On the default branch, at this commit.
+    Branch(Known<CommitId>),
+    /// In a pull request that a person must merge first.
+    PullRequest,
+    /// The publishing workflow is not sbi's, so no release may rely on it.
+    ForeignWorkflow,
+}
+
+/// What a path on the default branch is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Same,
+    /// As sbi, or the host's first commit, wrote it.
+    Untouched,
+    Edited,
+    Deleted,
+    Foreign,
+}
+
+pub(super) fn plan(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    ground: &Ground,
+    rewritten: &[StepId],
+) -> Landing {
+    let found = observed.github.repository.as_ref();
+    let mut lock = found.and_then(|found| found.lock.clone()).unwrap_or_default();
+    let rendered_before = lock.clone();
+    let mut changes = BTreeMap::new();
+    let mut new_paths = BTreeSet::new();
+    let mut foreign_workflow = false;
+    for file in &desired.files {
+        let state = state_of(desired, found, &rendered_before, file);
+        let write = match state {
+            State::New | State::Untouched => true,
+            State::Same => false,
+            State::Edited | State::Foreign | State::Deleted => desired.overwrite.contains(&file.path),
+        };
+        if write {
+            changes.insert(file.path.clone(), file.text.clone());
+            if matches!(state, State::New | State::Deleted) {
+                new_paths.insert(file.path.clone());
+            }
+        }
+        if write || state == State::Same {
+            lock.files.insert(file.path.clone(), file.blob_id());
+        } else {
+            report_kept(plan, file, state);
+            foreign_workflow |= file.path == WORKFLOW && matches!(state, State::Foreign | State::Deleted);
+        }
+    }
+    for (name, value) in plain_secrets(&desired.config) {
+        lock.uploaded.insert(name.into(), fingerprint(&value));
+    }
+    if !changes.is_empty() || lock.templates.is_empty() {
+        lock.templates.clone_from(&desired.templates);
+    }
+    let lock = RenderedFile { path: LOCK_FILE.into(), text: lock.to_text() };
+    let lock_found = found.and_then(|found| found.files.get(LOCK_FILE));
+    if lock_found != Some(&lock.blob_id()) {
+        if lock_found.is_none() {
+            new_paths.insert(lock.path.clone());
+        }
+        changes.insert(lock.path, lock.text);
+    }
+    let landing = if changes.is_empty() {
+        Landing::Branch(ground.parent.clone())
+    } else {
+        plan_commit(plan, desired, found, ground, rewritten, changes, new_paths)
+    };
+    if foreign_workflow { Landing::ForeignWorkflow } else { landing }
+}
+
+fn state_of(desired: &Desired, found: Option<&GithubRepository>, lock: &Lock, file: &RenderedFile) -> State {
+    let blob = found.and_then(|found| found.files.get(&file.path));
+    let rendered_before = lock.files.get(&file.path);
+    match (blob, rendered_before) {
+        (None, None) => State::New,
+        (None, Some(_)) => State::Deleted,
+        (Some(blob), _) if *blob == file.blob_id() => State::Same,
+        (Some(blob), Some(before)) if blob == before => State::Untouched,
+        (Some(_), Some(_)) => State::Edited,
+        (Some(blob), None) if file.path == "README.md" && is_hosts_readme(desired, blob) => State::Untouched,
+        (Some(_), None) => State::Foreign,
+    }
+}
+
+/// The README that GitHub writes when it creates a repository with a first commit: an interrupted run leaves it.
+fn is_hosts_readme(desired: &Desired, blob: &BlobId) -> bool {
+    let name = desired.config.github.repository.name();
+    let description = super::github::DESCRIPTION;
+    [
+        format!("# {name}\n{description}\n"),
+        format!("# {name}\n{description}"),
+        format!("# {name}\n"),
+        format!("# {name}"),
+    ]
+    .iter()
+    .any(|text| BlobId::of(text.as_bytes()) == *blob)
+}
+
+fn report_kept(plan: &mut Plan, file: &RenderedFile, state: State) {
+    let path = &file.path;
+    if path == CONFIG_FILE {
+        plan.refusals.push(
+            Failure::usage(format!("`{CONFIG_FILE}` here and in the GitHub repository differ, and both were edited"))
+                .hinted(format!("take the repository's: move `{CONFIG_FILE}` away and run the command again"))
+                .hinted(format!("or take this one: add `--overwrite {CONFIG_FILE}`")),
+        );
+        return;
+    }
+    let why = match state {
+        State::Edited => "was edited since sbi rendered it",
+        State::Deleted => "was deleted since sbi rendered it",
+        State::Foreign | State::New | State::Same | State::Untouched => "is not sbi's",
+    };
+    keep(plan, format!("file {path}"), format!("{why}; `--overwrite {path}` would replace it"));
+}
+
+fn plan_commit(
+    plan: &mut Plan,
+    desired: &Desired,
+    found: Option<&GithubRepository>,
+    ground: &Ground,
+    rewritten: &[StepId],
+    files: BTreeMap<String, String>,
+    new_paths: BTreeSet<String>,
+) -> Landing {
+    let rules = found.map(|found| found.branch_rules.clone()).unwrap_or_default();
+    let by_pull_request = rules.pull_request_required || desired.by_pull_request;
+    let open = found.and_then(|found| found.pull_requests.iter().find(|open| open.branch == PULL_REQUEST_BRANCH));
+    if let Some(open) = open.filter(|_| by_pull_request) {
+        let same = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())));
+        if same {
+            plan.waiting.push(format!("merge {}, then run `sbi apply`", open.url));
+            return Landing::PullRequest;
+        }
+    }
+    let delivery = if by_pull_request {
+        Delivery::PullRequest {
+            branch: PULL_REQUEST_BRANCH.into(),
+            title: "Set up the publishing pipeline".into(),
+            body: pull_request_body(desired, &files, &new_paths),
+            number: open.map(|open| open.number),
+        }
+    } else if rules.signatures_required {
+        Delivery::SignedPush
+    } else {
+        Delivery::Push
+    };
+    let first = found.is_none_or(|found| found.lock.is_none());
+    let title = if first { "Set up the publishing pipeline" } else { "Update what sbi renders" };
+    let needs_parent = match &ground.parent {
+        Known::After(step) => Some(*step),
+        Known::Now(_) => None,
+    };
+    let step = Step::CommitFiles(Box::new(Commit {
+        repository: desired.config.github.repository.clone(),
+        branch: found.map(|found| found.default_branch.clone()),
+        parent: ground.parent.clone(),
+        whole_tree: found.is_none(),
+        files,
+        new_paths,
+        message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
+        delivery,
+    }));
+    let id = plan.add(step, rewritten.iter().copied().chain(needs_parent));
+    if by_pull_request {
+        plan.waiting.push("merge the pull request of this run, then run `sbi apply`".into());
+        Landing::PullRequest
+    } else {
+        Landing::Branch(Known::After(id))
+    }
+}
+
+fn pull_request_body(desired: &Desired, files: &BTreeMap<String, String>, new_paths: &BTreeSet<String>) -> String {
+    let mut body =
+        format!("This brings the publishing pipeline of `{}` into the repository.\n\n", desired.config.ecr.repository);
+    for path in files.keys() {
+        let change = if new_paths.contains(path) { "new" } else { "changed" };
+        body.push_str(&format!("- `{path}`: {change}\n"));
+    }
+    body.push_str(&format!(
+        "\nAfter the merge, `sbi apply` creates release {} and with it the first publish.\n",
+        desired.config.publish.release
+    ));
+    body
+}

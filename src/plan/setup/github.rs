@@ -1,0 +1,161 @@
+//! The GitHub repository, its Actions settings and the publishing environment.
+
+use std::collections::BTreeSet;
+
+use crate::failure::{Cause, Failure};
+use crate::model::desired::Desired;
+use crate::model::git::CommitId;
+use crate::model::names::EnvironmentName;
+use crate::model::observed::{GithubIdentity, GithubRepository, Observed, TokenKind};
+use crate::plan::step::Step;
+use crate::plan::{Known, Plan, StepId};
+
+use super::keep;
+
+/// Release tags that may deploy to the publishing environment.
+const RELEASE_TAGS: &str = "v*";
+
+/// Of a repository that sbi creates.
+pub(super) const DESCRIPTION: &str = "Hardened container base images, built, scanned and published by release";
+
+/// What later phases stand on.
+pub(super) struct Ground {
+    /// The step that creates the repository, when it does not exist.
+    pub(super) created: Option<StepId>,
+    pub(super) identity: Known<GithubIdentity>,
+    /// The commit that the files go on top of.
+    pub(super) parent: Known<CommitId>,
+}
+
+/// Why nothing may be planned on this GitHub repository, all reasons at once.
+pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
+    let wanted = &desired.config.github.repository;
+    let github = &observed.github;
+    let mut refusals = Vec::new();
+    if github.viewer.token == TokenKind::Installation {
+        refusals.push(
+            Failure::usage("this GitHub token belongs to a workflow or an app: a release it makes starts no workflow")
+                .hinted("run sbi with a person's token: `gh auth login -s workflow`, then unset GITHUB_TOKEN"),
+        );
+    }
+    let Some(found) = &github.repository else {
+        if !github.owner.is_organization && github.owner.id != github.viewer.id {
+            refusals.push(
+                Failure::usage(format!(
+                    "{wanted} does not exist or is hidden from {}, and only {} can create it",
+                    github.viewer.login, github.owner.login
+                ))
+                .hinted(format!(
+                    "use your own account: `--github {}/{}`",
+                    github.viewer.login,
+                    wanted.name()
+                )),
+            );
+        }
+        return refusals;
+    };
+    if !found.full_name.eq_ignore_ascii_case(&wanted.to_string()) {
+        refusals.push(
+            Failure::usage(format!("{wanted} is called {} now", found.full_name))
+                .hinted(format!("put `repository = \"{}\"` into sbi.toml", found.full_name)),
+        );
+    }
+    if found.archived {
+        refusals.push(
+            Failure::usage(format!("{wanted} is archived and takes no change"))
+                .hinted(format!("unarchive it: `gh repo unarchive {wanted}`")),
+        );
+    }
+    if !found.can_admin {
+        refusals.push(
+            Failure::new(format!("{} is no administrator of {wanted}", github.viewer.login))
+                .because(Cause::Denied { action: "administration: write".into(), resource: Some(wanted.to_string()) })
+                .hinted("secrets, environments and Actions settings need an administrator: ask an owner for that role"),
+        );
+    }
+    if found.actions.as_ref().is_some_and(|actions| !actions.enabled) {
+        refusals.push(
+            Failure::usage(format!("GitHub Actions is switched off in {wanted}"))
+                .hinted(format!("switch it on: https://github.com/{wanted}/settings/actions")),
+        );
+    }
+    refusals
+}
+
+pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) -> Ground {
+    let config = &desired.config;
+    let repository = config.github.repository.clone();
+    let Some(found) = &observed.github.repository else {
+        let created = plan.add(
+            Step::CreateGithubRepository {
+                repository: repository.clone(),
+                in_organization: observed.github.owner.is_organization,
+                visibility: config.github.visibility,
+                description: DESCRIPTION.into(),
+            },
+            [],
+        );
+        plan.add(Step::RestrictWorkflowToken { repository: repository.clone() }, [created]);
+        plan.add(Step::RequirePinnedActions { repository: repository.clone(), allowed_actions: None }, [created]);
+        if let Some(name) = &config.publish.environment {
+            let tag_patterns = BTreeSet::from([RELEASE_TAGS.to_owned()]);
+            plan.add(Step::SetEnvironment { repository, name: name.clone(), exists: false, tag_patterns }, [created]);
+        }
+        return Ground { created: Some(created), identity: Known::After(created), parent: Known::After(created) };
+    };
+    plan_settings(plan, desired, found);
+    let parent = match &found.head {
+        Some(head) => Known::Now(head.clone()),
+        None => Known::After(plan.add(
+            Step::StartGithubHistory { repository, branch: found.default_branch.clone(), text: config.to_text() },
+            [],
+        )),
+    };
+    Ground { created: None, identity: Known::Now(found.identity.clone()), parent }
+}
+
+fn plan_settings(plan: &mut Plan, desired: &Desired, found: &GithubRepository) {
+    let config = &desired.config;
+    let repository = &config.github.repository;
+    let is = if found.private { "private" } else { "public" };
+    if config.github.visibility.as_str() != is {
+        keep(
+            plan,
+            format!("visibility of {repository}"),
+            format!("it is {is}, sbi.toml says {}: change one of them by hand", config.github.visibility.as_str()),
+        );
+    }
+    match &found.actions {
+        Some(actions) => {
+            if actions.default_write || actions.can_approve_pull_requests {
+                plan.add(Step::RestrictWorkflowToken { repository: repository.clone() }, []);
+            }
+            if !actions.sha_pinning_required {
+                let allowed_actions = actions.allowed_actions.clone();
+                plan.add(Step::RequirePinnedActions { repository: repository.clone(), allowed_actions }, []);
+            }
+        }
+        None => keep(plan, "Actions settings", "this token may not read them"),
+    }
+    if let Some(name) = &config.publish.environment {
+        plan_environment(plan, desired, found, name);
+    }
+}
+
+fn plan_environment(plan: &mut Plan, desired: &Desired, found: &GithubRepository, name: &EnvironmentName) {
+    let environment = found.environments.get(name.as_str());
+    let narrow = environment
+        .and_then(|environment| environment.tag_patterns.as_ref())
+        .is_some_and(|patterns| patterns.contains(RELEASE_TAGS));
+    if !narrow {
+        plan.add(
+            Step::SetEnvironment {
+                repository: desired.config.github.repository.clone(),
+                name: name.clone(),
+                exists: environment.is_some(),
+                tag_patterns: BTreeSet::from([RELEASE_TAGS.to_owned()]),
+            },
+            [],
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! Plans a publisher's whole set-up, in phases: ECR repository, GitHub repository and its settings, publishing
+//! identity, secrets, files, release. A phase returns the steps that later ones must wait for.
+
+mod ecr;
+mod files;
+mod github;
+mod identity;
+mod release;
+mod secrets;
+
+use super::{Kept, Plan};
+use crate::failure::Failure;
+use crate::model::config::Auth;
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+
+pub use release::next_free;
+pub use secrets::{KEY_ID_SECRET, SECRET_KEY_SECRET, fingerprint, plain_secrets};
+
+/// The steps from what was found to what is wanted. Empty when nothing differs.
+pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
+    let mut plan = Plan::default();
+    plan.refusals.extend(wrong_account(desired, observed));
+    plan.refusals.extend(github::refusals(desired, observed));
+    if !plan.refusals.is_empty() {
+        return plan;
+    }
+    ecr::plan(&mut plan, desired, observed);
+    let ground = github::plan(&mut plan, desired, observed);
+    match desired.config.publish.auth {
+        Auth::Oidc => identity::plan_role(&mut plan, desired, observed, &ground),
+        Auth::AccessKey => identity::plan_user(&mut plan, desired, observed, &ground),
+    }
+    let rewritten = secrets::plan(&mut plan, desired, observed, &ground);
+    let files = files::plan(&mut plan, desired, observed, &ground, &rewritten);
+    release::plan(&mut plan, desired, observed, files);
+    plan
+}
+
+fn wrong_account(desired: &Desired, observed: &Observed) -> Option<Failure> {
+    let wanted = &desired.config.aws.account;
+    let caller = &observed.aws.caller;
+    (caller.account != *wanted).then(|| {
+        Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
+            .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
+    })
+}
+
+fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
+    plan.kept.push(Kept { what: what.into(), why: why.into() });
+}

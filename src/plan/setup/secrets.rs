@@ -1,0 +1,69 @@
+//! The repository secrets that are no secret in themselves: where CI finds the registry and the role.
+
+use sha2::{Digest as _, Sha256};
+
+use super::github::Ground;
+use super::keep;
+use crate::model::config::{Auth, Config};
+use crate::model::desired::Desired;
+use crate::model::observed::Observed;
+use crate::plan::step::Step;
+use crate::plan::{Plan, StepId};
+
+/// The secret with the access key's id.
+pub const KEY_ID_SECRET: &str = "AWS_ACCESS_KEY_ID";
+/// The secret with the secret access key.
+pub const SECRET_KEY_SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+
+/// Name → value of every secret whose value planning knows.
+#[must_use]
+pub fn plain_secrets(config: &Config) -> Vec<(&'static str, String)> {
+    let mut secrets = vec![
+        ("AWS_REGION", config.aws.region.to_string()),
+        ("ECR_REGISTRY", config.ecr_registry()),
+        ("ECR_REPOSITORY", config.ecr.repository.to_string()),
+    ];
+    if config.publish.auth == Auth::Oidc {
+        secrets.insert(0, ("AWS_ROLE_ARN", config.iam_arn(&format!("role/{}", config.role()))));
+    }
+    secrets
+}
+
+/// How `sbi.lock` remembers an uploaded value.
+#[must_use]
+pub fn fingerprint(value: &str) -> String {
+    let hex: String = Sha256::digest(value).iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// Returns the steps that replace a value: `sbi.lock` must not claim the new one before they are done.
+pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed, ground: &Ground) -> Vec<StepId> {
+    let config = &desired.config;
+    let found = observed.github.repository.as_ref();
+    let mut rewritten = Vec::new();
+    for (name, value) in plain_secrets(config) {
+        let there = found.is_some_and(|found| found.secrets.contains_key(name));
+        let recorded = found.and_then(|found| found.lock.as_ref()?.uploaded.get(name));
+        if there && recorded == Some(&fingerprint(&value)) {
+            continue;
+        }
+        let step =
+            Step::PutSecret { repository: config.github.repository.clone(), name: name.into(), value, replaces: there };
+        let id = plan.add(step, ground.created);
+        if there {
+            rewritten.push(id);
+        }
+    }
+    if let Some(found) = found {
+        let ours: Vec<&str> = plain_secrets(config).iter().map(|(name, _)| *name).collect();
+        let key = [KEY_ID_SECRET, SECRET_KEY_SECRET];
+        for name in found.secrets.keys() {
+            let name = name.as_str();
+            if ours.contains(&name) || (config.publish.auth == Auth::AccessKey && key.contains(&name)) {
+                continue;
+            }
+            keep(plan, format!("secret {name}"), "is not sbi's");
+        }
+    }
+    rewritten
+}
