@@ -1,1 +1,190 @@
-//! stub
+//! AWS and GitHub as they are: observing them, and carrying out one step on the right side.
+
+use std::future::Future;
+
+use futures_util::future::try_join4;
+
+use crate::apply::{Outputs, System};
+use crate::aws::Aws;
+use crate::failure::Failure;
+use crate::github::Github;
+use crate::model::config::{Auth, Config};
+use crate::model::git::CommitId;
+use crate::model::identity::{POLICY_NAME, provider_arn};
+use crate::model::observed::{AwsObserved, GithubIdentity, GithubObserved, Observed};
+use crate::plan::Known;
+use crate::plan::step::{Produced, RoleTrust, Step};
+
+/// Both sides, signed in.
+pub struct Live {
+    pub aws: Aws,
+    pub github: Github,
+}
+
+impl Live {
+    /// Looks at everything that planning compares, all reads at once.
+    ///
+    /// # Errors
+    /// The first refusal of either side; nothing has been changed.
+    pub async fn observe(&self, config: &Config) -> Result<Observed, Failure> {
+        let (aws, github) = futures_util::future::try_join(self.observe_aws(config), self.observe_github(config)).await?;
+        Ok(Observed { aws, github })
+    }
+
+    async fn observe_aws(&self, config: &Config) -> Result<AwsObserved, Failure> {
+        let (role, user) = (config.role(), config.user());
+        let provider = provider_arn(config);
+        let oidc = config.publish.auth == Auth::Oidc;
+        let (caller, ecr_repository, (oidc_provider, role), user) = try_join4(
+            self.aws.caller_identity(),
+            self.aws.ecr_repository(&config.ecr.repository),
+            futures_util::future::try_join(
+                only_if(oidc, self.aws.oidc_provider(&provider)),
+                only_if(oidc, self.aws.role(&role, POLICY_NAME)),
+            ),
+            only_if(!oidc, self.aws.user(&user, POLICY_NAME)),
+        )
+        .await?;
+        Ok(AwsObserved { caller, ecr_repository, oidc_provider, role, user })
+    }
+
+    async fn observe_github(&self, config: &Config) -> Result<GithubObserved, Failure> {
+        let name = &config.github.repository;
+        let people = async {
+            let viewer = self.github.viewer().await?;
+            let owner = self.github.owner(name.owner(), &viewer).await?;
+            Ok((viewer, owner))
+        };
+        let ((viewer, owner), repository) =
+            futures_util::future::try_join(people, self.github.repository(name)).await?;
+        Ok(GithubObserved { viewer, owner, repository })
+    }
+}
+
+/// What one authentication mode doesn't use is not asked for: it would be one more right to need.
+async fn only_if<T>(wanted: bool, read: impl Future<Output = Result<Option<T>, Failure>>) -> Result<Option<T>, Failure> {
+    if wanted { read.await } else { Ok(None) }
+}
+
+impl System for Live {
+    async fn apply(&self, step: &Step, outputs: &Outputs, say: &dyn Fn(String)) -> Result<Produced, Failure> {
+        let (aws, github) = (&self.aws, &self.github);
+        let done = |()| Produced::Nothing;
+        match step {
+            Step::CreateEcrRepository { name, tag_mutability, tags, arn: _ } => {
+                aws.create_ecr_repository(name, tag_mutability, tags).await.map(done)
+            }
+            Step::SetEcrTagMutability { name, to, .. } => aws.set_ecr_tag_mutability(name, to).await.map(done),
+            Step::SetEcrScanOnPush { name, arn: _ } => aws.set_ecr_scan_on_push(name).await.map(done),
+            Step::SetEcrLifecycle { name, policy, .. } => aws.set_ecr_lifecycle(name, policy).await.map(done),
+            Step::TagEcrRepository { arn, tags, name: _ } => aws.tag_ecr_repository(arn, tags).await.map(done),
+            Step::CreateOidcProvider { url, audience, arn: _ } => {
+                aws.create_oidc_provider(url, audience).await.map(done)
+            }
+            Step::AddOidcAudience { arn, audience } => aws.add_oidc_audience(arn, audience).await.map(done),
+            Step::CreateRole { name, trust, tags, arn: _ } => {
+                let document = trust.document(&identity(trust, outputs)?);
+                aws.create_role(name, &document, tags).await.map(done)
+            }
+            Step::SetRoleTrust { name, trust, arn: _ } => {
+                let document = trust.document(&identity(trust, outputs)?);
+                aws.set_role_trust(name, &document).await.map(done)
+            }
+            Step::SetRolePolicy { name, document, .. } => {
+                aws.set_role_policy(name, POLICY_NAME, document).await.map(done)
+            }
+            Step::CreateUser { name, tags, arn: _ } => aws.create_user(name, tags).await.map(done),
+            Step::SetUserPolicy { name, document, .. } => {
+                aws.set_user_policy(name, POLICY_NAME, document).await.map(done)
+            }
+            Step::DeleteAccessKey { user, key_id, arn: _ } => aws.delete_access_key(user, key_id).await.map(done),
+            Step::IssueAccessKey { user, repository, .. } => {
+                let key = aws.create_access_key(user).await?;
+                let delivered = async {
+                    aws.wait_until_key_works(&key, say).await?;
+                    github.put_access_key(repository, &key).await
+                };
+                match delivered.await {
+                    Ok(()) => Ok(Produced::AccessKey { id: key.id().to_owned() }),
+                    Err(failure) => Err(take_back(aws.delete_access_key(user, key.id()).await, key.id(), failure)),
+                }
+            }
+            Step::CreateGithubRepository { repository, in_organization, visibility, description } => {
+                github.create_repository(repository, *in_organization, *visibility, description).await
+            }
+            Step::StartGithubHistory { repository, branch, text } => {
+                let id = github.start_history(repository, branch, text).await?;
+                let url = String::new();
+                Ok(Produced::Commit { id, url })
+            }
+            Step::RestrictWorkflowToken { repository } => github.restrict_workflow_token(repository).await.map(done),
+            Step::RequirePinnedActions { repository, allowed_actions } => {
+                github.require_pinned_actions(repository, allowed_actions.as_deref()).await.map(done)
+            }
+            Step::SetEnvironment { repository, name, exists, tag_patterns } => {
+                github.set_environment(repository, name, *exists, tag_patterns).await.map(done)
+            }
+            Step::PutSecret { repository, name, value, replaces: _ } => {
+                github.put_secret(repository, name, value).await.map(done)
+            }
+            Step::CommitFiles(commit) => {
+                let (branch, parent) = base(commit, outputs)?;
+                github.commit(commit, &branch, &parent).await
+            }
+            Step::CreateRelease { repository, tag, notes, commit } => {
+                let commit = commit_id(commit, outputs)?;
+                let url = github.create_release(repository, tag, notes, &commit).await?;
+                Ok(Produced::Release { url })
+            }
+        }
+    }
+}
+
+/// A key that never reached the secrets must not live on; where even that fails, the person is told its id.
+fn take_back(deleted: Result<(), Failure>, key_id: &str, failure: Failure) -> Failure {
+    match deleted {
+        Ok(()) => failure.hinted(format!("the new access key {key_id} was deleted again; run `sbi init` once more")),
+        Err(_) => failure
+            .hinted(format!("the new access key {key_id} could not be deleted either; the next `sbi init` does it")),
+    }
+}
+
+/// The executor hands over the outputs of every step that this one needs; planning wrote those needs.
+fn missing(what: &str) -> Failure {
+    Failure::new(format!("the plan is inconsistent: {what} was needed before it was known"))
+}
+
+fn identity(trust: &RoleTrust, outputs: &Outputs) -> Result<GithubIdentity, Failure> {
+    match &trust.github {
+        Known::Now(identity) => Ok(identity.clone()),
+        Known::After(step) => match outputs.get(*step) {
+            Some(Produced::GithubRepository { identity, .. }) => Ok(identity.clone()),
+            _ => Err(missing("the GitHub repository's id")),
+        },
+    }
+}
+
+fn commit_id(commit: &Known<CommitId>, outputs: &Outputs) -> Result<CommitId, Failure> {
+    match commit {
+        Known::Now(id) => Ok(id.clone()),
+        Known::After(step) => match outputs.get(*step) {
+            Some(Produced::GithubRepository { head, .. }) => Ok(head.clone()),
+            Some(Produced::Commit { id, .. }) => Ok(id.clone()),
+            _ => Err(missing("a commit")),
+        },
+    }
+}
+
+/// The branch that a commit moves and the commit it stands on.
+fn base(commit: &crate::plan::step::Commit, outputs: &Outputs) -> Result<(String, CommitId), Failure> {
+    let parent = commit_id(&commit.parent, outputs)?;
+    let created = match &commit.parent {
+        Known::After(step) => outputs.get(*step),
+        Known::Now(_) => None,
+    };
+    match (&commit.branch, created) {
+        (Some(branch), _) => Ok((branch.clone(), parent)),
+        (None, Some(Produced::GithubRepository { default_branch, .. })) => Ok((default_branch.clone(), parent)),
+        (None, _) => Err(missing("the default branch")),
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::keep;
 use crate::model::desired::Desired;
 use crate::model::observed::{EcrRepository, Encryption, Observed, TagMutability};
-use crate::model::registry::{OWNER_TAG, lifecycle_policy, ownership_tags, tag_mutability};
+use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
 use crate::plan::Plan;
 use crate::plan::step::Step;
 
@@ -67,20 +67,17 @@ fn stricter(found: &TagMutability) -> Option<TagMutability> {
 fn plan_lifecycle(plan: &mut Plan, desired: &Desired, found: &EcrRepository) {
     let name = &desired.config.ecr.repository;
     let wanted = lifecycle_policy();
-    let set = |replaces| Step::SetEcrLifecycle {
+    let step = Step::SetEcrLifecycle {
         arn: desired.config.ecr_repository_arn(),
         name: name.clone(),
         policy: wanted.clone(),
-        replaces,
+        replaces: false,
     };
     match &found.lifecycle {
         None => {
-            plan.add(set(false), []);
+            plan.add(step, []);
         }
         Some(policy) if *policy == wanted => {}
-        Some(_) if found.tags.contains_key(OWNER_TAG) => {
-            plan.add(set(true), []);
-        }
         Some(_) => keep(
             plan,
             format!("lifecycle policy of {name}"),

@@ -10,7 +10,7 @@ use crate::model::config::CONFIG_FILE;
 use crate::model::desired::{Desired, RenderedFile};
 use crate::model::git::{BlobId, CommitId};
 use crate::model::lock::{LOCK_FILE, Lock};
-use crate::model::observed::{GithubRepository, Observed};
+use crate::model::observed::{GithubRepository, Observed, PullRequest};
 use crate::plan::step::{Commit, Delivery, Step};
 use crate::plan::{Known, Plan, StepId};
 
@@ -42,19 +42,30 @@ enum State {
     Foreign,
 }
 
-pub(super) fn plan(
-    plan: &mut Plan,
-    desired: &Desired,
-    observed: &Observed,
-    ground: &Ground,
-    rewritten: &[StepId],
-) -> Landing {
+/// What differs between the rendered files and the default branch.
+pub(super) struct Comparison {
+    /// Path → text of what must be written, `sbi.lock` included.
+    changes: BTreeMap<String, String>,
+    new_paths: BTreeSet<String>,
+    kept: Vec<(String, State)>,
+    lock: BlobId,
+}
+
+impl Comparison {
+    /// The open pull request carries exactly the `sbi.lock` that this run would write: what it says was uploaded is.
+    pub(super) fn lock_awaits_merge(&self, observed: &Observed) -> bool {
+        let found = observed.github.repository.as_ref();
+        found.and_then(open_pull_request).is_some_and(|open| open.files.get(LOCK_FILE) == Some(&self.lock))
+    }
+}
+
+pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
     let found = observed.github.repository.as_ref();
-    let mut lock = found.and_then(|found| found.lock.clone()).unwrap_or_default();
-    let rendered_before = lock.clone();
+    let rendered_before = found.and_then(|found| found.lock.clone()).unwrap_or_default();
+    let mut lock = rendered_before.clone();
     let mut changes = BTreeMap::new();
     let mut new_paths = BTreeSet::new();
-    let mut foreign_workflow = false;
+    let mut kept = Vec::new();
     for file in &desired.files {
         let state = state_of(desired, found, &rendered_before, file);
         let write = match state {
@@ -71,8 +82,7 @@ pub(super) fn plan(
         if write || state == State::Same {
             lock.files.insert(file.path.clone(), file.blob_id());
         } else {
-            report_kept(plan, file, state);
-            foreign_workflow |= file.path == WORKFLOW && matches!(state, State::Foreign | State::Deleted);
+            kept.push((file.path.clone(), state));
         }
     }
     for (name, value) in plain_secrets(&desired.config) {
@@ -82,19 +92,42 @@ pub(super) fn plan(
         lock.templates.clone_from(&desired.templates);
     }
     let lock = RenderedFile { path: LOCK_FILE.into(), text: lock.to_text() };
+    let lock_id = lock.blob_id();
     let lock_found = found.and_then(|found| found.files.get(LOCK_FILE));
-    if lock_found != Some(&lock.blob_id()) {
+    if lock_found != Some(&lock_id) {
         if lock_found.is_none() {
             new_paths.insert(lock.path.clone());
         }
         changes.insert(lock.path, lock.text);
     }
-    let landing = if changes.is_empty() {
+    Comparison { changes, new_paths, kept, lock: lock_id }
+}
+
+pub(super) fn plan(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    ground: &Ground,
+    comparison: Comparison,
+    rewritten: &[StepId],
+) -> Landing {
+    for (path, state) in &comparison.kept {
+        report_kept(plan, path, *state);
+    }
+    let foreign_workflow = comparison
+        .kept
+        .iter()
+        .any(|(path, state)| path == WORKFLOW && matches!(state, State::Foreign | State::Deleted));
+    let landing = if comparison.changes.is_empty() {
         Landing::Branch(ground.parent.clone())
     } else {
-        plan_commit(plan, desired, found, ground, rewritten, changes, new_paths)
+        plan_commit(plan, desired, observed.github.repository.as_ref(), ground, rewritten, comparison)
     };
     if foreign_workflow { Landing::ForeignWorkflow } else { landing }
+}
+
+fn open_pull_request(found: &GithubRepository) -> Option<&PullRequest> {
+    found.pull_requests.iter().find(|open| open.branch == PULL_REQUEST_BRANCH)
 }
 
 fn state_of(desired: &Desired, found: Option<&GithubRepository>, lock: &Lock, file: &RenderedFile) -> State {
@@ -125,8 +158,7 @@ fn is_hosts_readme(desired: &Desired, blob: &BlobId) -> bool {
     .any(|text| BlobId::of(text.as_bytes()) == *blob)
 }
 
-fn report_kept(plan: &mut Plan, file: &RenderedFile, state: State) {
-    let path = &file.path;
+fn report_kept(plan: &mut Plan, path: &str, state: State) {
     if path == CONFIG_FILE {
         plan.refusals.push(
             Failure::usage(format!("`{CONFIG_FILE}` here and in the GitHub repository differ, and both were edited"))
@@ -149,12 +181,12 @@ fn plan_commit(
     found: Option<&GithubRepository>,
     ground: &Ground,
     rewritten: &[StepId],
-    files: BTreeMap<String, String>,
-    new_paths: BTreeSet<String>,
+    comparison: Comparison,
 ) -> Landing {
+    let Comparison { changes: files, new_paths, .. } = comparison;
     let rules = found.map(|found| found.branch_rules.clone()).unwrap_or_default();
     let by_pull_request = rules.pull_request_required || desired.by_pull_request;
-    let open = found.and_then(|found| found.pull_requests.iter().find(|open| open.branch == PULL_REQUEST_BRANCH));
+    let open = found.and_then(open_pull_request);
     if let Some(open) = open.filter(|_| by_pull_request) {
         let same = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())));
         if same {

@@ -31,8 +31,10 @@ pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
         Auth::Oidc => identity::plan_role(&mut plan, desired, observed, &ground),
         Auth::AccessKey => identity::plan_user(&mut plan, desired, observed, &ground),
     }
-    let rewritten = secrets::plan(&mut plan, desired, observed, &ground);
-    let files = files::plan(&mut plan, desired, observed, &ground, &rewritten);
+    let comparison = files::compare(desired, observed);
+    let recorded = comparison.lock_awaits_merge(observed);
+    let rewritten = secrets::plan(&mut plan, desired, observed, &ground, recorded);
+    let files = files::plan(&mut plan, desired, observed, &ground, comparison, &rewritten);
     release::plan(&mut plan, desired, observed, files);
     plan
 }

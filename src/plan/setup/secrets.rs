@@ -36,15 +36,22 @@ pub fn fingerprint(value: &str) -> String {
     format!("sha256:{hex}")
 }
 
-/// Returns the steps that replace a value: `sbi.lock` must not claim the new one before they are done.
-pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed, ground: &Ground) -> Vec<StepId> {
+/// Returns the steps that replace a value: `sbi.lock` must not claim the new one before they are done. `recorded` says
+/// that an open pull request's `sbi.lock` claims today's values already.
+pub(super) fn plan(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    ground: &Ground,
+    recorded: bool,
+) -> Vec<StepId> {
     let config = &desired.config;
     let found = observed.github.repository.as_ref();
     let mut rewritten = Vec::new();
     for (name, value) in plain_secrets(config) {
         let there = found.is_some_and(|found| found.secrets.contains_key(name));
-        let recorded = found.and_then(|found| found.lock.as_ref()?.uploaded.get(name));
-        if there && recorded == Some(&fingerprint(&value)) {
+        let in_lock = found.and_then(|found| found.lock.as_ref()?.uploaded.get(name));
+        if there && (recorded || in_lock == Some(&fingerprint(&value))) {
             continue;
         }
         let step =

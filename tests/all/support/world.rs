@@ -1,0 +1,400 @@
+//! A model of AWS and GitHub that planning and applying are tested against: plain data and the order that both
+//! services insist on. The stand-ins and emulators judge the adapters; this judges the plan.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use sbi::apply::{Outputs, System};
+use sbi::failure::{Cause, Failure};
+use sbi::model::config::{Auth, Config};
+use sbi::model::desired::{Desired, RenderedFile};
+use sbi::model::git::{BlobId, CommitId};
+use sbi::model::identity::{SubjectContext, provider_arn};
+use sbi::model::lock::{LOCK_FILE, Lock};
+use sbi::model::observed::*;
+use sbi::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET};
+use sbi::plan::step::{Delivery, Produced, Step};
+use sbi::plan::{Known, StepId};
+
+/// Where a step is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hit {
+    /// Nothing has happened yet.
+    Before,
+    /// Part of it has: a key is made but in no secret.
+    Midway,
+    /// All of it has, but the answer is lost.
+    After,
+}
+
+pub(crate) struct World {
+    pub(crate) observed: RefCell<Observed>,
+    /// Seconds since the model's beginning; every step takes a minute, so that births and uploads are told apart.
+    clock: Cell<i64>,
+    next: Cell<u64>,
+    /// The step, by its place in the order of starts, that is hit.
+    pub(crate) hit: Cell<Option<(usize, Hit)>>,
+    started: Cell<usize>,
+    /// How often a step gives way before it takes effect, by what it is.
+    pub(crate) patience: Box<dyn Fn(&Step) -> usize>,
+}
+
+pub(crate) fn config(auth: Auth) -> Config {
+    let auth = auth.as_str();
+    Config::parse(&format!(
+        r#"
+        [github]
+        repository = "acme/bases"
+        visibility = "public"
+        [aws]
+        account = "123456789012"
+        region = "eu-central-1"
+        [ecr]
+        repository = "acme/bases"
+        [publish]
+        auth = "{auth}"
+        images = ["static-go"]
+        release = "v1.0.0"
+        environment = "publish"
+        [publisher]
+        name = "Acme"
+        security-contact = "security@acme.example"
+        "#
+    ))
+    .unwrap()
+}
+
+pub(crate) fn desired(auth: Auth) -> Desired {
+    let config = config(auth);
+    let file = |path: &str, text: &str| RenderedFile { path: path.into(), text: text.into() };
+    Desired {
+        files: vec![
+            file(".github/workflows/publish-to-ecr.yml", "name: Publish\n"),
+            file("README.md", "# Acme\n"),
+            file("images/static-go/Dockerfile", "FROM scratch\n"),
+            file("sbi.toml", &config.to_text()),
+        ],
+        templates: "1.2.3".into(),
+        subject: SubjectContext::Environment("publish".parse().unwrap()),
+        release_notes: "The first release\n<!-- sbi -->\n".into(),
+        overwrite: BTreeSet::new(),
+        by_pull_request: false,
+        config,
+    }
+}
+
+/// An account and a person with nothing in them.
+pub(crate) fn nothing() -> Observed {
+    Observed {
+        aws: AwsObserved {
+            caller: CallerIdentity {
+                account: "123456789012".parse().unwrap(),
+                arn: "arn:aws:iam::123456789012:user/operator".into(),
+            },
+            ecr_repository: None,
+            oidc_provider: None,
+            role: None,
+            user: None,
+        },
+        github: GithubObserved {
+            viewer: Viewer {
+                login: "acme".into(),
+                id: 7,
+                token: TokenKind::Scoped(["repo".to_owned(), "workflow".to_owned()].into()),
+            },
+            owner: Owner { login: "acme".into(), id: 7, is_organization: false, plan: Some("free".into()) },
+            repository: None,
+        },
+    }
+}
+
+pub(crate) fn identity() -> GithubIdentity {
+    GithubIdentity { repository_id: 9, owner_id: 7, subject_prefix: "repo:acme@7/bases@9".into() }
+}
+
+/// A repository as GitHub makes it, with its own first commit or empty.
+pub(crate) fn fresh_repository(empty: bool) -> GithubRepository {
+    let readme = "# bases\nHardened container base images, built, scanned and published by release\n";
+    GithubRepository {
+        identity: identity(),
+        full_name: "acme/bases".into(),
+        private: false,
+        archived: false,
+        can_admin: true,
+        can_push: true,
+        default_branch: "main".into(),
+        head: (!empty).then(|| CommitId::told("0".repeat(40))),
+        files: if empty {
+            BTreeMap::new()
+        } else {
+            BTreeMap::from([("README.md".to_owned(), BlobId::of(readme.as_bytes()))])
+        },
+        lock: None,
+        secrets: BTreeMap::new(),
+        environments: BTreeMap::new(),
+        actions: Some(ActionsPermissions {
+            enabled: true,
+            allowed_actions: Some("all".into()),
+            sha_pinning_required: false,
+            default_write: true,
+            can_approve_pull_requests: false,
+        }),
+        branch_rules: BranchRules::default(),
+        releases: Vec::new(),
+        tags: BTreeSet::new(),
+        pull_requests: Vec::new(),
+    }
+}
+
+impl World {
+    pub(crate) fn new(observed: Observed) -> Self {
+        Self {
+            observed: RefCell::new(observed),
+            clock: Cell::new(1_000_000),
+            next: Cell::new(1),
+            hit: Cell::new(None),
+            started: Cell::new(0),
+            patience: Box::new(|_| 0),
+        }
+    }
+
+    /// Forgets how many steps were started, for the next run.
+    pub(crate) fn next_run(&self) {
+        self.started.set(0);
+        self.hit.set(None);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.set(self.clock.get() + 60);
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(self.clock.get())
+    }
+
+    fn number(&self) -> u64 {
+        self.next.set(self.next.get() + 1);
+        self.next.get()
+    }
+
+    fn effect(&self, step: &Step, outputs: &Outputs, midway: bool) -> Result<Produced, Failure> {
+        let mut observed = self.observed.borrow_mut();
+        let Observed { aws, github } = &mut *observed;
+        let absent = |what: &str| Failure::new(format!("{what} does not exist yet")).because(Cause::NotFound);
+        let exists = |what: &str| Failure::new(format!("{what} exists")).because(Cause::Exists);
+        match step {
+            Step::CreateEcrRepository { arn, tag_mutability, tags, .. } => {
+                if aws.ecr_repository.is_some() {
+                    return Err(exists("the ECR repository"));
+                }
+                aws.ecr_repository = Some(EcrRepository {
+                    arn: arn.clone(),
+                    uri: String::new(),
+                    tag_mutability: tag_mutability.clone(),
+                    scan_on_push: true,
+                    encryption: Encryption::Aes256,
+                    lifecycle: None,
+                    tags: tags.clone(),
+                });
+            }
+            Step::SetEcrTagMutability { to, .. } => {
+                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.tag_mutability = to.clone();
+            }
+            Step::SetEcrScanOnPush { .. } => {
+                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.scan_on_push = true;
+            }
+            Step::SetEcrLifecycle { policy, .. } => {
+                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.lifecycle = Some(policy.clone());
+            }
+            Step::TagEcrRepository { tags, .. } => {
+                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.tags.extend(tags.clone());
+            }
+            Step::CreateOidcProvider { arn, audience, .. } => {
+                if aws.oidc_provider.is_some() {
+                    return Err(exists("the provider"));
+                }
+                aws.oidc_provider =
+                    Some(OidcProvider { arn: arn.clone(), audiences: BTreeSet::from([audience.clone()]) });
+            }
+            Step::AddOidcAudience { audience, .. } => {
+                aws.oidc_provider.as_mut().ok_or_else(|| absent("provider"))?.audiences.insert(audience.clone());
+            }
+            Step::CreateRole { arn, trust, tags, .. } => {
+                if aws.role.is_some() {
+                    return Err(exists("the role"));
+                }
+                if aws.oidc_provider.as_ref().is_none_or(|p| !p.audiences.contains("sts.amazonaws.com")) {
+                    return Err(absent("the provider's audience"));
+                }
+                let identity = known_identity(&trust.github, outputs)?;
+                let trust = trust.document(&identity);
+                aws.role = Some(Role { arn: arn.clone(), trust, policy: None, tags: tags.clone() });
+            }
+            Step::SetRoleTrust { trust, .. } => {
+                if aws.oidc_provider.as_ref().is_none_or(|p| !p.audiences.contains("sts.amazonaws.com")) {
+                    return Err(absent("the provider's audience"));
+                }
+                let identity = known_identity(&trust.github, outputs)?;
+                aws.role.as_mut().ok_or_else(|| absent("role"))?.trust = trust.document(&identity);
+            }
+            Step::SetRolePolicy { document, .. } => {
+                aws.role.as_mut().ok_or_else(|| absent("role"))?.policy = Some(document.clone());
+            }
+            Step::CreateUser { arn, tags, .. } => {
+                if aws.user.is_some() {
+                    return Err(exists("the user"));
+                }
+                aws.user = Some(User { arn: arn.clone(), policy: None, tags: tags.clone(), keys: Vec::new() });
+            }
+            Step::SetUserPolicy { document, .. } => {
+                aws.user.as_mut().ok_or_else(|| absent("user"))?.policy = Some(document.clone());
+            }
+            Step::DeleteAccessKey { key_id, .. } => {
+                aws.user.as_mut().ok_or_else(|| absent("user"))?.keys.retain(|key| key.id != *key_id);
+            }
+            Step::IssueAccessKey { .. } => {
+                let user = aws.user.as_mut().ok_or_else(|| absent("user"))?;
+                if user.keys.len() >= 2 {
+                    return Err(Failure::new("a third key"));
+                }
+                if user.policy.is_none() {
+                    return Err(absent("the right to try the key on ECR"));
+                }
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                let id = format!("AKIA{}", self.number());
+                user.keys.push(KeyFacts { id: id.clone(), active: true, created: self.now(), last_used: None });
+                if midway {
+                    return Err(Failure::new("killed"));
+                }
+                repository.secrets.insert(KEY_ID_SECRET.into(), self.now());
+                repository.secrets.insert(SECRET_KEY_SECRET.into(), self.now());
+                return Ok(Produced::AccessKey { id });
+            }
+            Step::CreateGithubRepository { .. } => {
+                if github.repository.is_some() {
+                    return Err(exists("the GitHub repository"));
+                }
+                let made = fresh_repository(false);
+                let produced = Produced::GithubRepository {
+                    identity: made.identity.clone(),
+                    default_branch: made.default_branch.clone(),
+                    head: made.head.clone().unwrap(),
+                    url: String::new(),
+                };
+                github.repository = Some(made);
+                return Ok(produced);
+            }
+            Step::StartGithubHistory { text, .. } => {
+                let id = CommitId::told(format!("{:040}", self.number()));
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                repository.head = Some(id.clone());
+                repository.files.insert("sbi.toml".into(), BlobId::of(text.as_bytes()));
+                return Ok(Produced::Commit { id, url: String::new() });
+            }
+            Step::RestrictWorkflowToken { .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                let actions = repository.actions.as_mut().unwrap();
+                actions.default_write = false;
+                actions.can_approve_pull_requests = false;
+            }
+            Step::RequirePinnedActions { .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                repository.actions.as_mut().unwrap().sha_pinning_required = true;
+            }
+            Step::SetEnvironment { name, tag_patterns, .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                let environment =
+                    repository.environments.entry(name.to_string()).or_insert(Environment { tag_patterns: None });
+                environment.tag_patterns.get_or_insert_default().extend(tag_patterns.clone());
+            }
+            Step::PutSecret { name, .. } => {
+                let at = self.now();
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                repository.secrets.insert(name.clone(), at);
+            }
+            Step::CommitFiles(commit) => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                let parent = match &commit.parent {
+                    Known::Now(id) => id.clone(),
+                    Known::After(step) => match outputs.get(*step) {
+                        Some(Produced::GithubRepository { head, .. }) => head.clone(),
+                        Some(Produced::Commit { id, .. }) => id.clone(),
+                        _ => return Err(absent("the parent commit")),
+                    },
+                };
+                let blobs = commit.files.iter().map(|(path, text)| (path.clone(), BlobId::of(text.as_bytes())));
+                if let Delivery::PullRequest { branch, number, .. } = &commit.delivery {
+                    let number = number.unwrap_or_else(|| self.number());
+                    let url = format!("https://github.com/acme/bases/pull/{number}");
+                    repository.pull_requests.retain(|open| open.number != number);
+                    let files = repository.files.clone().into_iter().chain(blobs).collect();
+                    repository.pull_requests.push(PullRequest {
+                        number,
+                        branch: branch.clone(),
+                        url: url.clone(),
+                        files,
+                    });
+                    return Ok(Produced::PullRequest { number, url });
+                }
+                if repository.head.as_ref() != Some(&parent) {
+                    return Err(Failure::new("not a fast forward"));
+                }
+                let id = CommitId::told(format!("{:040}", self.number()));
+                if commit.whole_tree {
+                    repository.files.clear();
+                }
+                repository.files.extend(blobs);
+                if let Some(lock) = commit.files.get(LOCK_FILE) {
+                    repository.lock = Some(Lock::parse(lock).unwrap());
+                }
+                repository.head = Some(id.clone());
+                return Ok(Produced::Commit { id, url: String::new() });
+            }
+            Step::CreateRelease { tag, .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                if !repository.tags.insert(tag.to_string()) {
+                    return Err(exists("the tag"));
+                }
+                repository.releases.push(Release { tag: tag.clone(), draft: false, ours: true, url: String::new() });
+                return Ok(Produced::Release { url: String::new() });
+            }
+        }
+        Ok(Produced::Nothing)
+    }
+}
+
+fn known_identity(github: &Known<GithubIdentity>, outputs: &Outputs) -> Result<GithubIdentity, Failure> {
+    match github {
+        Known::Now(identity) => Ok(identity.clone()),
+        Known::After(id) => produced_identity(*id, outputs),
+    }
+}
+
+fn produced_identity(id: StepId, outputs: &Outputs) -> Result<GithubIdentity, Failure> {
+    match outputs.get(id) {
+        Some(Produced::GithubRepository { identity, .. }) => Ok(identity.clone()),
+        _ => Err(Failure::new("the repository's identity was used before it was known")),
+    }
+}
+
+impl System for World {
+    async fn apply(&self, step: &Step, outputs: &Outputs, _say: &dyn Fn(String)) -> Result<Produced, Failure> {
+        let number = self.started.get();
+        self.started.set(number + 1);
+        let hit = self.hit.get().filter(|(at, _)| *at == number).map(|(_, hit)| hit);
+        if hit == Some(Hit::Before) {
+            return Err(Failure::new("killed"));
+        }
+        for _ in 0..(self.patience)(step) {
+            tokio::task::yield_now().await;
+        }
+        let produced = self.effect(step, outputs, hit == Some(Hit::Midway))?;
+        if hit.is_some() {
+            return Err(Failure::new("killed"));
+        }
+        Ok(produced)
+    }
+}
+
+/// The provider as an account has it that used GitHub's tokens before.
+pub(crate) fn provider(audience: &str) -> OidcProvider {
+    OidcProvider { arn: provider_arn(&config(Auth::Oidc)), audiences: BTreeSet::from([audience.to_owned()]) }
+}
