@@ -1,5 +1,8 @@
 //! Every integration test, in one binary: linking the SDKs once is what takes time.
 
+// All of this is test code; clippy's `allow-…-in-tests` sees only the functions marked `#[test]`.
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used, clippy::use_debug)]
+
 mod support;
 
 mod architecture;
