@@ -1,0 +1,60 @@
+//! From answers to `Desired`: what the GitHub plan allows, what the templates render.
+
+use std::collections::BTreeSet;
+
+use crate::failure::Failure;
+use crate::model::config::{Config, Visibility};
+use crate::model::desired::Desired;
+use crate::model::names::EnvironmentName;
+use crate::model::observed::Owner;
+use crate::templates;
+
+/// The environment that the publish job runs in where the plan has environments.
+const ENVIRONMENT: &str = "publish";
+
+/// Plans whose private repositories have environments (GitHub documentation, "Managing environments").
+const PLANS_WITH_PRIVATE_ENVIRONMENTS: [&str; 4] = ["pro", "team", "business", "enterprise"];
+
+/// What the person asked for beside `sbi.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    pub overwrite: BTreeSet<String>,
+    pub by_pull_request: bool,
+    /// `--environment NAME` or `none` was given, or `sbi.toml` was there before: the answer stands.
+    pub environment_settled: bool,
+}
+
+/// Adds the publishing environment where nobody decided and the owner's plan has environments.
+///
+/// # Errors
+/// Never in practice: the name is a constant.
+pub fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wishes) -> Result<Config, Failure> {
+    let plan = owner.plan.as_deref().unwrap_or_default();
+    let available = match config.github.visibility {
+        Visibility::Public => true,
+        Visibility::Private => PLANS_WITH_PRIVATE_ENVIRONMENTS.contains(&plan),
+    };
+    if config.publish.environment.is_none() && !wishes.environment_settled && available {
+        config.publish.environment = Some(EnvironmentName::new(ENVIRONMENT)?);
+    }
+    Ok(config)
+}
+
+/// Renders the files and derives what the role must trust from them.
+///
+/// # Errors
+/// An unknown image, or a value that a template refuses.
+pub fn desire(config: Config, wishes: &Wishes) -> Result<Desired, Failure> {
+    let files = templates::render(&config)?;
+    let subject = templates::subject_context(&files)?;
+    let release_notes = templates::release_notes(&config);
+    Ok(Desired {
+        files,
+        templates: templates::VERSION.to_owned(),
+        subject,
+        release_notes,
+        overwrite: wishes.overwrite.clone(),
+        by_pull_request: wishes.by_pull_request,
+        config,
+    })
+}
