@@ -1,0 +1,87 @@
+//! Signing in to both sides: whose credentials, which endpoints. Nothing connects before it is needed.
+
+use url::Url;
+
+use crate::aws::{self, Aws};
+use crate::failure::{Cause, Failure};
+use crate::github::{self, Github};
+use crate::model::region::Region;
+use crate::model::secrets::{AccessKey, Token};
+
+/// Where AWS and GitHub are, when it is not where they usually are.
+#[derive(Default)]
+pub struct Places {
+    /// One endpoint for all of AWS; otherwise the SDK's own settings decide.
+    pub aws_endpoint: Option<String>,
+    /// Credentials beside the SDK's own chain.
+    pub aws_credentials: Option<AccessKey>,
+    /// The API's base URL; otherwise `GITHUB_API_URL`, otherwise github.com's.
+    pub github_api: Option<String>,
+    /// A token beside the environment and `gh`.
+    pub github_token: Option<Token>,
+}
+
+/// # Errors
+/// When the SDK's configuration can't be read.
+pub async fn to_aws(places: &mut Places, profile: Option<String>, region: Option<Region>) -> Result<Aws, Failure> {
+    let endpoint = places.aws_endpoint.clone();
+    let credentials = places.aws_credentials.take();
+    Aws::connect(aws::Settings { profile, region, endpoint, credentials }).await
+}
+
+/// Finds a token: the environment, then `gh`, then `ask` (a hidden prompt, where there is a terminal).
+///
+/// # Errors
+/// When there is no token, or the API's address is unusable.
+pub async fn to_github(
+    places: &mut Places,
+    environment: &dyn Fn(&str) -> Option<String>,
+    ask: impl FnOnce(&str) -> Result<Option<Token>, Failure>,
+) -> Result<Github, Failure> {
+    let api_url = places.github_api.clone().or_else(|| environment("GITHUB_API_URL"));
+    let host = host_of(api_url.as_deref())?;
+    let token = match places.github_token.take() {
+        Some(token) => token,
+        None => match github::find_token(environment, &host) {
+            Some(token) => token,
+            None => match github::token_from_gh(&host).await {
+                Some(token) => token,
+                None => ask(&host)?.ok_or_else(|| no_token(&host))?,
+            },
+        },
+    };
+    Github::connect(github::Settings { api_url, token })
+}
+
+fn no_token(host: &str) -> Failure {
+    Failure::new(format!("no token for {host}"))
+        .because(Cause::Unauthenticated)
+        .hinted(format!("sign in: `gh auth login --hostname {host} --scopes workflow`"))
+        .hinted("or set GH_TOKEN to a classic token with `repo` and `workflow`")
+}
+
+/// The web host whose API this is: `api.github.com` belongs to github.com, `HOST/api/v3` to HOST.
+fn host_of(api_url: Option<&str>) -> Result<String, Failure> {
+    let Some(text) = api_url else { return Ok("github.com".into()) };
+    let url = Url::parse(text).map_err(|error| {
+        Failure::usage(format!("GITHUB_API_URL is `{text}`, which is no URL"))
+            .hinted("it looks like https://HOST/api/v3")
+            .caused_by(error)
+    })?;
+    let host = url.host_str().unwrap_or_default();
+    Ok(if host == "api.github.com" { "github.com".into() } else { host.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_web_host_follows_from_the_api_address() {
+        let host = |url| host_of(url).ok();
+        assert_eq!(host(None).as_deref(), Some("github.com"));
+        assert_eq!(host(Some("https://api.github.com")).as_deref(), Some("github.com"));
+        assert_eq!(host(Some("https://ghe.acme.example/api/v3")).as_deref(), Some("ghe.acme.example"));
+        assert!(host_of(Some("not a url")).is_err());
+    }
+}
