@@ -5,12 +5,8 @@ use std::collections::BTreeSet;
 use crate::failure::Failure;
 use crate::model::config::{Config, Visibility};
 use crate::model::desired::Desired;
-use crate::model::names::EnvironmentName;
 use crate::model::observed::Owner;
 use crate::templates;
-
-/// The environment that the publish job runs in where the plan has environments.
-const ENVIRONMENT: &str = "publish";
 
 /// Plans whose private repositories have environments (GitHub documentation, "Managing environments").
 const PLANS_WITH_PRIVATE_ENVIRONMENTS: [&str; 4] = ["pro", "team", "business", "enterprise"];
@@ -24,20 +20,18 @@ pub struct Wishes {
     pub environment_settled: bool,
 }
 
-/// Adds the publishing environment where nobody decided and the owner's plan has environments.
-///
-/// # Errors
-/// Never in practice: the name is a constant.
-pub fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wishes) -> Result<Config, Failure> {
+/// Takes the publishing environment away where nobody asked for one and the owner's plan has none.
+#[must_use]
+pub fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wishes) -> Config {
     let plan = owner.plan.as_deref().unwrap_or_default();
     let available = match config.github.visibility {
         Visibility::Public => true,
         Visibility::Private => PLANS_WITH_PRIVATE_ENVIRONMENTS.contains(&plan),
     };
-    if config.publish.environment.is_none() && !wishes.environment_settled && available {
-        config.publish.environment = Some(EnvironmentName::new(ENVIRONMENT)?);
+    if !wishes.environment_settled && !available {
+        config.publish.environment = None;
     }
-    Ok(config)
+    config
 }
 
 /// Renders the files and derives what the role must trust from them.

@@ -1,0 +1,231 @@
+//! The heart of every command that changes something: observe → plan → confirm → apply → observe again → watch.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::desire::{Wishes, desire, settle_environment};
+use super::next_steps;
+use super::watch::{self, Ended, Patience};
+use crate::apply::{Outcome, Report, apply};
+use crate::failure::{Cause, Failure};
+use crate::github::missing_scopes;
+use crate::live::Live;
+use crate::model::config::Config;
+use crate::model::desired::Desired;
+use crate::model::git::CommitId;
+use crate::model::observed::Observed;
+use crate::plan::operator::writing;
+use crate::plan::setup::plan_setup;
+use crate::plan::step::{Permission, Produced, Step};
+use crate::plan::{Known, Plan};
+use crate::ui::Console;
+
+/// What one run was asked to do beside the configuration.
+pub struct Run<'a> {
+    pub wishes: Wishes,
+    /// Apply without asking.
+    pub yes: bool,
+    pub show_policies: bool,
+    /// Follow the workflow run of a release made here.
+    pub watch: Option<Patience>,
+    /// Where the answers are kept, written once the plan is agreed to; `None` in the sandbox.
+    pub config_file: Option<&'a Path>,
+}
+
+/// A plan and what it was made from.
+pub struct Prospect {
+    pub desired: Desired,
+    pub observed: Observed,
+    pub plan: Plan,
+}
+
+/// Observes and plans; changes nothing.
+///
+/// # Errors
+/// When a side can't be read, or a template refuses the configuration.
+pub async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prospect, Failure> {
+    let observed = live.observe(config).await?;
+    let config = settle_environment(config.clone(), &observed.github.owner, wishes);
+    let desired = desire(config, wishes)?;
+    let mut plan = plan_setup(&desired, &observed);
+    plan.refusals.extend(too_few_scopes(&plan, &observed));
+    if plan.refusals.is_empty() && !plan.is_empty() {
+        let denied = live.aws.denied_actions(&observed.aws.caller.arn, &writing(&plan)).await?;
+        plan.refusals.extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
+    }
+    Ok(Prospect { desired, observed, plan })
+}
+
+fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {
+    let wanted: BTreeSet<&'static str> = plan
+        .nodes()
+        .iter()
+        .flat_map(|node| node.step.permissions())
+        .filter_map(|permission| match permission {
+            Permission::Github(name) => Some(name),
+            Permission::Aws { .. } => None,
+        })
+        .collect();
+    let missing = missing_scopes(&observed.github.viewer.token, &wanted);
+    if missing.is_empty() {
+        return None;
+    }
+    let list = missing.join("`, `");
+    Some(
+        Failure::new(format!("the GitHub token of {} lacks scope `{list}`", observed.github.viewer.login))
+            .because(Cause::Denied { action: format!("scope {}", missing.join(", ")), resource: None })
+            .hinted(format!("add it: `gh auth refresh --scopes {}`", missing.join(",")))
+            .hinted("or use a classic token with `repo` and `workflow` as GH_TOKEN"),
+    )
+}
+
+fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
+    let list: Vec<String> = denied.iter().map(|(action, resource)| format!("{action} on {resource}")).collect();
+    let first = denied.first().cloned().unwrap_or_default();
+    Failure::new(format!("{} may not: {}", observed.aws.caller.arn, list.join("; ")))
+        .because(Cause::Denied { action: first.0, resource: Some(first.1) })
+        .hinted("`sbi policy operator` prints all that this set-up needs: have it attached to you")
+}
+
+/// Runs the whole way, from the first look to the end of the pipeline's first run.
+///
+/// # Errors
+/// What the person must know: a refusal before any effect, or what failed while applying.
+pub async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Console) -> Result<Desired, Failure> {
+    console.stage("looking at AWS and GitHub");
+    let Prospect { desired, observed, plan } = look(live, config, &run.wishes).await?;
+    console.show_plan(&plan, &desired, &observed, run.show_policies)?;
+    if let Some(refusal) = combined(plan.refusals) {
+        return Err(refusal);
+    }
+    if plan.is_empty() {
+        return Ok(desired);
+    }
+    if !run.yes && !console.confirm("Apply this plan?")? {
+        return Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled));
+    }
+    if let Some(path) = run.config_file {
+        keep_answers(path, &desired.config)?;
+    }
+    let report = {
+        let progress = console.progress(&plan);
+        let cancel = async {
+            // Without a handler for Ctrl-C the default one ends the process, which a later run copes with too.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        apply(&plan, live, cancel, &|id, event| progress.event(id, &event)).await
+    };
+    console.show_outcome(&plan, &report)?;
+    if let Some(failure) = unsuccessful(&report) {
+        return Err(failure);
+    }
+    console.stage("looking again");
+    let again = look(live, &desired.config, &settled(&run.wishes)).await?;
+    if !again.plan.is_empty() || !again.plan.refusals.is_empty() {
+        console.show_plan(&again.plan, &again.desired, &again.observed, false)?;
+        return Err(Failure::new("AWS and GitHub do not show all of it yet")
+            .hinted("run `sbi plan` in a minute; if it still lists changes, something undoes them"));
+    }
+    let followed = match (run.watch, released(&plan, &report)) {
+        (Some(patience), Some(head)) => {
+            console.stage("waiting for the workflow run of the release");
+            let repository = &desired.config.github.repository;
+            Some(watch::follow(&live.github, repository, &head, patience, &|text| console.note(&text)).await?)
+        }
+        _ => None,
+    };
+    finish(console, &desired, &again.observed, &again.plan, followed)?;
+    Ok(desired)
+}
+
+/// The environment was settled by the first look; the second one must not decide anew.
+fn settled(wishes: &Wishes) -> Wishes {
+    Wishes { environment_settled: true, ..wishes.clone() }
+}
+
+fn finish(
+    console: &Console,
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    followed: Option<Ended>,
+) -> Result<(), Failure> {
+    let config = &desired.config;
+    let full_name =
+        observed.github.repository.as_ref().map_or_else(|| config.github.repository.to_string(), |r| r.full_name.clone());
+    let url = format!("https://github.com/{full_name}");
+    let mut links = next_steps::links(config, &url);
+    let result = match followed {
+        Some(Ended::Succeeded { url }) => {
+            links.push(next_steps::Link { label: "first run", url });
+            Ok(())
+        }
+        Some(Ended::StillRunning { url }) => {
+            console.note(&format!("the workflow run is still going: {url}"));
+            Ok(())
+        }
+        Some(Ended::Failed { url, failure }) => {
+            links.push(next_steps::Link { label: "failed run", url });
+            Err(failure)
+        }
+        None => Ok(()),
+    };
+    console.show_summary(&next_steps::image(config), &links, &plan.waiting, &next_steps::for_a_person(config))?;
+    result
+}
+
+/// One failure for several, each with its own hints.
+fn combined(refusals: Vec<Failure>) -> Option<Failure> {
+    let mut refusals = refusals.into_iter();
+    let first = refusals.next()?;
+    Some(refusals.fold(first, |all, next| {
+        let all = all.hinted(format!("also: {next}"));
+        next.hints().iter().fold(all, |all, hint| all.hinted(hint.clone()))
+    }))
+}
+
+fn unsuccessful(report: &Report) -> Option<Failure> {
+    if report.cancelled {
+        return Some(
+            Failure::new("cancelled: what was under way is finished, the rest was not started")
+                .because(Cause::Cancelled)
+                .hinted("`sbi init` goes on from here"),
+        );
+    }
+    let failed = report.failures().count();
+    let (_, first) = report.failures().next()?;
+    let done = report.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done(_))).count();
+    let steps = if failed == 1 { "step" } else { "steps" };
+    Some(
+        Failure::new(format!("{failed} {steps} failed, {done} of {} are done", report.outcomes.len()))
+            .because(first.cause().clone())
+            .hinted("mend the cause, then `sbi init` again: it finishes the rest and makes nothing twice"),
+    )
+}
+
+/// The commit that was released, when this run released one.
+fn released(plan: &Plan, report: &Report) -> Option<CommitId> {
+    plan.nodes().iter().find_map(|node| match &node.step {
+        Step::CreateRelease { commit: Known::Now(id), .. } => Some(id.clone()),
+        Step::CreateRelease { commit: Known::After(step), .. } => match report.outcomes.get(step.index()) {
+            Some(Outcome::Done(Produced::Commit { id, .. })) => Some(id.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// Writes `sbi.toml`, so that a second run asks nothing.
+fn keep_answers(path: &Path, config: &Config) -> Result<(), Failure> {
+    let text = config.to_text();
+    if std::fs::read_to_string(path).is_ok_and(|found| Config::parse(&found).is_ok_and(|found| found == *config)) {
+        return Ok(());
+    }
+    std::fs::write(path, text).map_err(|error| {
+        Failure::usage(format!("the answers can't be written to `{}`", path.display()))
+            .hinted("nothing was changed; choose another place with `--config FILE`")
+            .caused_by(error)
+    })
+}
