@@ -7,7 +7,7 @@
 pub mod apply;
 pub mod aws;
 pub mod cli;
-pub mod commands;
+// pub mod commands;
 pub mod failure;
 pub mod github;
 // pub mod live;

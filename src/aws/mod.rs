@@ -5,6 +5,8 @@ mod ecr;
 mod error;
 mod iam;
 mod preflight;
+#[cfg(feature = "sandbox")]
+mod publisher;
 mod sts;
 
 use std::iter;
@@ -198,9 +200,7 @@ impl Aws {
     ) -> Self {
         let config = match config.region() {
             Some(_) => config,
-            None => {
-                config.into_builder().region(aws_config::Region::from_static(REGION_WITHOUT_CONFIGURATION)).build()
-            }
+            None => config.into_builder().region(aws_config::Region::from_static(REGION_WITHOUT_CONFIGURATION)).build(),
         };
         let (ecr_origin, iam_origin, sts_origin) = (Origin::default(), Origin::default(), Origin::default());
         let ecr = aws_sdk_ecr::config::Builder::from(&config).interceptor(ecr_origin.clone()).build();
@@ -237,7 +237,11 @@ impl Aws {
 
     /// The same region and endpoint with another access key.
     fn with_key(&self, key: &AccessKey) -> Aws {
-        let config = self.config.clone().into_builder().credentials_provider(provider(key)).build();
+        self.with_credentials(provider(key))
+    }
+
+    fn with_credentials(&self, credentials: SharedCredentialsProvider) -> Aws {
+        let config = self.config.clone().into_builder().credentials_provider(credentials).build();
         Self::assemble(config, self.region.clone(), None, Arc::clone(&self.account), self.pace.clone())
     }
 

@@ -1,0 +1,124 @@
+//! Both stand-ins and the binary between them, in an environment that holds nothing of the person's.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use sbi::sandbox::aws::{AwsOptions, AwsStandIn};
+use sbi::sandbox::github::{GithubOptions, GithubStandIn};
+use sbi::sandbox::oidc::OidcIssuer;
+
+pub(crate) const ACCOUNT: &str = "123456789012";
+pub(crate) const REPOSITORY: &str = "acme/bases";
+
+/// Flags that answer every question.
+pub(crate) const ANSWERS: &[&str] = &[
+    "--github",
+    REPOSITORY,
+    "--visibility",
+    "public",
+    "--account",
+    ACCOUNT,
+    "--region",
+    "eu-central-1",
+    "--ecr-repository",
+    REPOSITORY,
+    "--image",
+    "static-go",
+    "--release",
+    "v1.0.0",
+    "--publisher",
+    "Acme",
+    "--security-contact",
+    "security@acme.example",
+];
+
+pub(crate) struct Room {
+    pub(crate) aws: AwsStandIn,
+    pub(crate) github: GithubStandIn,
+    folder: tempfile::TempDir,
+}
+
+/// What one run of the binary left.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        let issuer = Arc::new(OidcIssuer::new().unwrap());
+        let aws = AwsStandIn::start(AwsOptions::new(ACCOUNT.parse().unwrap())).unwrap();
+        aws.trust_github_issuer(issuer);
+        let github = GithubStandIn::start(GithubOptions { login: "acme".into(), ..GithubOptions::default() }).unwrap();
+        Self { aws, github, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The binary with this room's two sides and nothing else.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = bare(self.folder(), arguments);
+        command.env("AWS_ENDPOINT_URL", self.aws.url());
+        command.env("GITHUB_API_URL", self.github.url());
+        let key = self.aws.operator_credentials();
+        command.env("AWS_ACCESS_KEY_ID", key.id());
+        command.env("AWS_REGION", "eu-central-1");
+        key.reveal(|secret| {
+            command.env("AWS_SECRET_ACCESS_KEY", secret);
+        });
+        self.github.token().reveal(|token| {
+            command.env("GH_TOKEN", token);
+        });
+        command
+    }
+
+    pub(crate) fn sbi(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments))
+    }
+
+    /// `sbi init` with every answer, and these flags beside.
+    pub(crate) fn init(&self, flags: &[&str]) -> Ran {
+        self.sbi(&[&["init", "--yes"], ANSWERS, flags].concat())
+    }
+}
+
+/// The binary in `folder` with an empty environment.
+pub(crate) fn bare(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", folder)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("NO_PROXY", "127.0.0.1")
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_sbi"))
+}
+
+pub(crate) fn ran(mut command: Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    Ran {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+impl Ran {
+    /// Fails with everything the run wrote unless it exited with `code`.
+    #[track_caller]
+    pub(crate) fn exited(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+}
