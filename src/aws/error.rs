@@ -98,19 +98,32 @@ fn refusal(code: Option<&str>, status: Option<u16>) -> Refusal {
     match code.map(|code| code.strip_suffix("Exception").unwrap_or(code)) {
         Some("AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" | "AuthorizationError") => Refusal::Denied,
         Some(
-            "Throttling" | "ThrottledException" | "Throttled" | "TooManyRequests" | "RequestLimitExceeded"
-            | "RequestThrottled" | "SlowDown",
+            "Throttling"
+            | "ThrottledException"
+            | "Throttled"
+            | "TooManyRequests"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "SlowDown",
         ) => Refusal::Throttled,
         Some("ExpiredToken" | "TokenRefreshRequired") => Refusal::Expired,
         Some(
-            "InvalidClientTokenId" | "UnrecognizedClient" | "InvalidAccessKeyId" | "AuthFailure" | "InvalidToken"
-            | "MissingAuthenticationToken" | "MissingSecurityHeader",
+            "InvalidClientTokenId"
+            | "UnrecognizedClient"
+            | "InvalidAccessKeyId"
+            | "AuthFailure"
+            | "InvalidToken"
+            | "MissingAuthenticationToken"
+            | "MissingSecurityHeader",
         ) => Refusal::UnknownKey,
         Some("SignatureDoesNotMatch" | "InvalidSignature" | "IncompleteSignature") => Refusal::WrongSignature,
         Some("RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture") => Refusal::WrongClock,
         Some("OptInRequired" | "SubscriptionRequired") => Refusal::NotSignedUp,
         Some(
-            "NoSuchEntity" | "RepositoryNotFound" | "LifecyclePolicyNotFound" | "RepositoryPolicyNotFound"
+            "NoSuchEntity"
+            | "RepositoryNotFound"
+            | "LifecyclePolicyNotFound"
+            | "RepositoryPolicyNotFound"
             | "ImageNotFound",
         ) => Refusal::NotFound,
         Some("EntityAlreadyExists" | "RepositoryAlreadyExists") => Refusal::Exists,
@@ -261,10 +274,8 @@ impl<'a> Call<'a> {
         let actions = Values::new([self.action].into_iter().chain(self.also));
         let statement = Statement { sid: None, ..Statement::allow("", actions, Values::one(resource.unwrap_or("*"))) };
         let statement = serde_json::to_string(&statement).unwrap_or_default();
-        let failure = Failure::new(format!("these AWS credentials may not {title}")).because(Cause::Denied {
-            action: self.action.to_owned(),
-            resource: self.resource.clone(),
-        });
+        let failure = Failure::new(format!("these AWS credentials may not {title}"))
+            .because(Cause::Denied { action: self.action.to_owned(), resource: self.resource.clone() });
         failure
             .hinted(format!("allow it with the statement {statement}"))
             .hinted("`sbi policy operator` prints every right that sbi needs, as one policy")

@@ -34,13 +34,11 @@ const ROLE_DESCRIPTION: &str = "Pushes one image repository from one GitHub repo
 
 impl Aws {
     fn role_call(&self, action: &'static str, name: &str) -> Call<'_> {
-        Call::new(self, Service::Iam, action, format!("the IAM role {name}"))
-            .on(self.iam_arn(&format!("role/{name}")))
+        Call::new(self, Service::Iam, action, format!("the IAM role {name}")).on(self.iam_arn(&format!("role/{name}")))
     }
 
     fn user_call(&self, action: &'static str, name: &UserName) -> Call<'_> {
-        Call::new(self, Service::Iam, action, format!("the IAM user {name}"))
-            .on(self.iam_arn(&format!("user/{name}")))
+        Call::new(self, Service::Iam, action, format!("the IAM user {name}")).on(self.iam_arn(&format!("user/{name}")))
     }
 
     fn provider_call(&self, action: &'static str, arn: &str) -> Call<'_> {
@@ -58,9 +56,7 @@ impl Aws {
                 audiences: answer.client_id_list.unwrap_or_default().into_iter().collect(),
             })),
             Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(GetOpenIDConnectProviderError::is_no_such_entity_exception) =>
+                if error.as_service_error().is_some_and(GetOpenIDConnectProviderError::is_no_such_entity_exception) =>
             {
                 Ok(None)
             }
@@ -77,9 +73,7 @@ impl Aws {
         let sent = self.iam.get_role_policy().role_name(name.as_str()).policy_name(policy_name).send().await;
         let policy = match sent {
             Ok(answer) => Some(document(&answer.policy_document)),
-            Err(error) if error.as_service_error().is_some_and(GetRolePolicyError::is_no_such_entity_exception) => {
-                None
-            }
+            Err(error) if error.as_service_error().is_some_and(GetRolePolicyError::is_no_such_entity_exception) => None,
             Err(error) => return Err(self.role_call("iam:GetRolePolicy", name.as_str()).failed(error)),
         };
         Ok(Some(Role { policy, ..role }))
@@ -158,13 +152,8 @@ impl Aws {
         let (Some(id), Some(created)) = (key.access_key_id, key.create_date.and_then(timestamp)) else {
             return Err(call.incomplete("the key's id and date"));
         };
-        let answer = self
-            .iam
-            .get_access_key_last_used()
-            .access_key_id(&id)
-            .send()
-            .await
-            .map_err(|error| call.failed(error))?;
+        let answer =
+            self.iam.get_access_key_last_used().access_key_id(&id).send().await.map_err(|error| call.failed(error))?;
         // A key that was never used has no date, and `N/A` for service and region.
         let last_used = answer.access_key_last_used.and_then(|used| {
             let at = timestamp(used.last_used_date?)?;
@@ -180,13 +169,9 @@ impl Aws {
     pub async fn create_oidc_provider(&self, url: &str, audience: &str) -> Result<(), Failure> {
         let host = url.trim_start_matches("https://");
         let arn = self.iam_arn(&format!("oidc-provider/{host}"));
-        let call = Call::new(
-            self,
-            Service::Iam,
-            "iam:CreateOpenIDConnectProvider",
-            format!("the OIDC provider {host}"),
-        )
-        .on(arn);
+        let call =
+            Call::new(self, Service::Iam, "iam:CreateOpenIDConnectProvider", format!("the OIDC provider {host}"))
+                .on(arn);
         match self.iam.create_open_id_connect_provider().url(url).client_id_list(audience).send().await {
             Ok(_) => Ok(()),
             Err(error)
@@ -295,8 +280,7 @@ impl Aws {
     /// `Cause::Exists` when the existing one lacks the tags.
     pub async fn create_user(&self, name: &UserName, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
         let call = self.user_call("iam:CreateUser", name).tagging("iam:TagUser");
-        let sent =
-            self.iam.create_user().user_name(name.as_str()).set_tags(Some(iam_tags(&call, tags)?)).send().await;
+        let sent = self.iam.create_user().user_name(name.as_str()).set_tags(Some(iam_tags(&call, tags)?)).send().await;
         match sent {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(CreateUserError::is_entity_already_exists_exception) => {
@@ -374,9 +358,7 @@ impl Aws {
     pub async fn delete_access_key(&self, name: &UserName, key_id: &str) -> Result<(), Failure> {
         match self.iam.delete_access_key().user_name(name.as_str()).access_key_id(key_id).send().await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(DeleteAccessKeyError::is_no_such_entity_exception) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(DeleteAccessKeyError::is_no_such_entity_exception) => {
                 Ok(())
             }
             Err(error) => Err(self.user_call("iam:DeleteAccessKey", name).failed(error)),

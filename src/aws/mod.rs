@@ -198,9 +198,7 @@ impl Aws {
     ) -> Self {
         let config = match config.region() {
             Some(_) => config,
-            None => {
-                config.into_builder().region(aws_config::Region::from_static(REGION_WITHOUT_CONFIGURATION)).build()
-            }
+            None => config.into_builder().region(aws_config::Region::from_static(REGION_WITHOUT_CONFIGURATION)).build(),
         };
         let (ecr_origin, iam_origin, sts_origin) = (Origin::default(), Origin::default(), Origin::default());
         let ecr = aws_sdk_ecr::config::Builder::from(&config).interceptor(ecr_origin.clone()).build();
