@@ -175,9 +175,9 @@ mod against_moto {
     async fn a_setting_that_ecr_refuses_is_a_usage_failure_with_its_words() {
         let Some(url) = moto::url() else { return };
         let aws = connect(url).await;
-        let six = TagMutability::ImmutableExcept((0..6).map(|n| format!("v{n}*")).collect());
+        let spaced = TagMutability::ImmutableExcept(BTreeSet::from(["no spaces".to_owned()]));
         let name = ecr_name("contract/refused");
-        let failure = aws.create_ecr_repository(&name, &six, &tags("acme/base")).await.unwrap_err();
+        let failure = aws.create_ecr_repository(&name, &spaced, &tags("acme/base")).await.unwrap_err();
         assert_eq!(*failure.cause(), Cause::Usage, "{}", whole_text(&failure));
         assert!(failure.reasons()[0].contains("InvalidParameterException"), "{:?}", failure.reasons());
         assert_eq!(aws.ecr_repository(&name).await.unwrap(), None);
@@ -410,7 +410,7 @@ fn xml_error(status: u16, code: &str, message: &str) -> Answer {
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
          <RequestId>iam-request-1</RequestId></ErrorResponse>"
     );
-    Answer::new(status, "text/xml", body)
+    Answer::new(status, "text/xml", body).with("x-amzn-requestid", "iam-request-1")
 }
 
 fn xml(operation: &str, result: &str) -> Answer {
