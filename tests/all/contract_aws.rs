@@ -1,4 +1,5 @@
 //! The AWS adapter against moto, and against answers that moto can't give from a loopback server of our own.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no, in its support functions too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
@@ -175,12 +176,16 @@ mod against_moto {
     async fn a_setting_that_ecr_refuses_is_a_usage_failure_with_its_words() {
         let Some(url) = moto::url() else { return };
         let aws = connect(url).await;
-        let spaced = TagMutability::ImmutableExcept(BTreeSet::from(["no spaces".to_owned()]));
         let name = ecr_name("contract/refused");
-        let failure = aws.create_ecr_repository(&name, &spaced, &tags("acme/base")).await.unwrap_err();
+        aws.create_ecr_repository(&name, &tag_mutability(), &tags("acme/base")).await.unwrap();
+        let failure = aws.set_ecr_lifecycle(&name, &json!({ "rule": [] })).await.unwrap_err();
         assert_eq!(*failure.cause(), Cause::Usage, "{}", whole_text(&failure));
-        assert!(failure.reasons()[0].contains("InvalidParameterException"), "{:?}", failure.reasons());
-        assert_eq!(aws.ecr_repository(&name).await.unwrap(), None);
+        assert_eq!(
+            failure.message(),
+            "Amazon ECR refuses ecr:PutLifecyclePolicy on the ECR repository contract/refused"
+        );
+        assert!(failure.reasons()[0].contains("Lifecycle policy validation failure"), "{:?}", failure.reasons());
+        assert_eq!(aws.ecr_repository(&name).await.unwrap().unwrap().lifecycle, None);
     }
 
     #[tokio::test]
