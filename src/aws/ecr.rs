@@ -62,9 +62,9 @@ impl Aws {
     async fn ecr_lifecycle(&self, name: &EcrRepositoryName) -> Result<Option<Value>, Failure> {
         match self.ecr.get_lifecycle_policy().repository_name(name.as_str()).send().await {
             // What is no JSON differs from every policy of ours, and says so as it is.
-            Ok(answer) => Ok(answer
-                .lifecycle_policy_text
-                .map(|text| serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text)))),
+            Ok(answer) => {
+                Ok(answer.lifecycle_policy_text.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))))
+            }
             Err(error)
                 if error
                     .as_service_error()

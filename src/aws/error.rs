@@ -134,7 +134,7 @@ fn refusal(code: Option<&str>, status: Option<u16>) -> Refusal {
         Some("ConcurrentModification" | "EntityTemporarilyUnmodifiable" | "DeleteConflict") => Refusal::Conflict,
         _ => match status {
             Some(429) => Refusal::Throttled,
-            Some(500..=599) => Refusal::Broken,
+            Some(status) if is_fault(status) => Refusal::Broken,
             _ => Refusal::Other,
         },
     }
@@ -203,18 +203,21 @@ impl<'a> Call<'a> {
             SdkError::DispatchFailure(_) => self
                 .unreachable(format!("can't reach {} at {}", self.service, self.origin()))
                 .caused_by(innermost(&error)),
-            SdkError::ResponseError(_) => Failure::new(format!(
-                "{} at {} answered {} with something that is no answer of AWS{}",
-                self.service,
-                self.origin(),
-                self.title(),
-                status_of(&error).map(|status| format!(" (status {status})")).unwrap_or_default()
-            ))
-            .caused_by(innermost(&error))
-            .hinted("a proxy or a wrong AWS_ENDPOINT_URL may stand between"),
+            SdkError::ResponseError(_) => self.not_of_aws(&error),
+            SdkError::ServiceError(_) if error.code().is_none() && !status_of(&error).is_some_and(is_fault) => {
+                self.not_of_aws(&error)
+            }
             SdkError::ServiceError(_) => self.refused(&error),
             _ => Failure::new(format!("{} can't be sent", self.title())).caused_by(innermost(&error)),
         }
+    }
+
+    fn not_of_aws<E: Error + 'static>(&self, error: &SdkError<E>) -> Failure {
+        let status = status_of(error).map(|status| format!(" (status {status})")).unwrap_or_default();
+        let (service, origin, title) = (self.service, self.origin(), self.title());
+        Failure::new(format!("{service} at {origin} answered {title} with something that is no answer of AWS{status}"))
+            .caused_by(innermost(error))
+            .hinted("a proxy or a wrong AWS_ENDPOINT_URL may stand between")
     }
 
     fn unreachable(&self, message: String) -> Failure {
@@ -351,6 +354,11 @@ fn words<E: ProvideErrorMetadata + RequestId>(error: &SdkError<E>, status: Optio
 
 fn status_of<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
+}
+
+/// The server's own fault, not the request's.
+fn is_fault(status: u16) -> bool {
+    (500..=599).contains(&status)
 }
 
 /// In seconds; the header may also hold a date, which is passed over.

@@ -1,4 +1,5 @@
 //! What several tests share.
 
+pub(crate) mod moto;
 pub(crate) mod tools;
 pub(crate) mod world;
