@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod desired;
+pub mod evaluation;
 pub mod git;
 pub mod iam;
 pub mod identity;

@@ -1,3 +1,5 @@
 //! The rehearsal room: strict loopback stand-ins for AWS and GitHub inside the binary.
 
+pub mod aws;
 pub mod http;
+pub mod oidc;
