@@ -1,3 +1,4 @@
 //! The rehearsal room: strict loopback stand-ins for AWS and GitHub inside the binary.
 
+pub mod github;
 pub mod http;
