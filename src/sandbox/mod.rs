@@ -1,5 +1,6 @@
 //! The rehearsal room: strict loopback stand-ins for AWS and GitHub inside the binary.
 
 pub mod aws;
+pub mod github;
 pub mod http;
 pub mod oidc;

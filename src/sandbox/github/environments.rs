@@ -1,0 +1,191 @@
+//! Environments and which refs may deploy to them.
+
+use serde_json::{Value, json};
+
+use super::reply::{Reply, no_content, not_found, ok, unprocessable};
+use super::routes::Call;
+use super::world::{DeploymentPolicy, Environment, Pattern, Repository, World, stamp};
+
+/// Private repositories have environments from GitHub Pro and Team upwards ("Managing environments for deployment").
+fn available(world: &World, repository: u64) -> Reply<&Repository> {
+    let repository = world.repository(repository)?;
+    if repository.private && world.owner(repository)?.plan == "free" {
+        return Err(not_found());
+    }
+    Ok(repository)
+}
+
+fn environment_mut<'w>(world: &'w mut World, call: &Call<'_>) -> Reply<&'w mut Environment> {
+    available(world, call.repository)?;
+    world.repository_mut(call.repository)?.environments.get_mut(call.parameter(0)).ok_or_else(not_found)
+}
+
+pub(super) fn list(world: &mut World, call: &Call<'_>) -> Reply {
+    let repository = available(world, call.repository)?;
+    let root = root(world, repository, call.base);
+    let all = repository.environments.iter().map(|(name, environment)| describe(name, environment, &root)).collect();
+    call.page().counted("environments", all)
+}
+
+pub(super) fn get(world: &mut World, call: &Call<'_>) -> Reply {
+    let repository = available(world, call.repository)?;
+    let name = call.parameter(0);
+    let environment = repository.environments.get(name).ok_or_else(not_found)?;
+    ok(&describe(name, environment, &root(world, repository, call.base)))
+}
+
+pub(super) fn put(world: &mut World, call: &Call<'_>) -> Reply {
+    available(world, call.repository)?;
+    let name = call.parameter(0).to_owned();
+    if name.len() > 255 {
+        return Err(unprocessable("Environment name is too long (maximum is 255 characters)"));
+    }
+    // Absent leaves it as it is, null opens the environment to every ref.
+    let policy = match call.body.get("deployment_branch_policy") {
+        None => None,
+        Some(Value::Null) => Some(DeploymentPolicy::Any),
+        Some(policy) => match (policy["protected_branches"].as_bool(), policy["custom_branch_policies"].as_bool()) {
+            (Some(true), Some(false)) => Some(DeploymentPolicy::ProtectedBranches),
+            (Some(false), Some(true)) => Some(DeploymentPolicy::Custom),
+            _ => {
+                return Err(unprocessable(
+                    "protected_branches and custom_branch_policies cannot have the same value, and both are required",
+                ));
+            }
+        },
+    };
+    let now = world.now();
+    let id = world.id();
+    let environment = world.repository_mut(call.repository)?.environments.entry(name).or_insert_with(|| Environment {
+        id,
+        created: now,
+        updated: now,
+        policy: DeploymentPolicy::Any,
+        patterns: Vec::new(),
+    });
+    environment.updated = now;
+    if let Some(policy) = policy {
+        environment.policy = policy;
+        if policy != DeploymentPolicy::Custom {
+            environment.patterns.clear();
+        }
+    }
+    get(world, call)
+}
+
+pub(super) fn list_patterns(world: &mut World, call: &Call<'_>) -> Reply {
+    let environment = environment_mut(world, call)?;
+    if environment.policy != DeploymentPolicy::Custom {
+        return call.page().counted("branch_policies", Vec::new());
+    }
+    call.page().counted("branch_policies", environment.patterns.iter().map(pattern).collect())
+}
+
+pub(super) fn add_pattern(world: &mut World, call: &Call<'_>) -> Reply {
+    let name = call.required("name")?.to_owned();
+    let kind = call.text("type")?.unwrap_or("branch").to_owned();
+    if !matches!(kind.as_str(), "branch" | "tag") || name.is_empty() {
+        return Err(unprocessable("Invalid request.\n\n\"type\" is \"branch\" or \"tag\" and \"name\" is not empty"));
+    }
+    let id = world.id();
+    let environment = environment_mut(world, call)?;
+    // Without custom policies there is nothing that a pattern could belong to.
+    if environment.policy != DeploymentPolicy::Custom {
+        return Err(not_found());
+    }
+    if environment.patterns.iter().any(|other| other.name == name && other.kind == kind) {
+        return Ok(crate::sandbox::http::Answer { status: 303, headers: Vec::new(), body: Vec::new() });
+    }
+    let added = Pattern { id, name, kind };
+    let body = pattern(&added);
+    environment.patterns.push(added);
+    ok(&body)
+}
+
+pub(super) fn delete_pattern(world: &mut World, call: &Call<'_>) -> Reply {
+    let id = call.number(1)?;
+    let environment = environment_mut(world, call)?;
+    let at = environment.patterns.iter().position(|pattern| pattern.id == id).ok_or_else(not_found)?;
+    environment.patterns.remove(at);
+    no_content()
+}
+
+/// Whether a tag may deploy to an environment of this repository; one that doesn't exist keeps nobody out.
+pub(super) fn admits_tag(repository: &Repository, environment: &str, tag: &str) -> bool {
+    let Some(environment) = repository.environments.get(environment) else { return true };
+    match environment.policy {
+        DeploymentPolicy::Any => true,
+        DeploymentPolicy::ProtectedBranches => false,
+        DeploymentPolicy::Custom => {
+            environment.patterns.iter().any(|pattern| pattern.kind == "tag" && matches(&pattern.name, tag))
+        }
+    }
+}
+
+/// GitHub's patterns: `*` and `?` stop at a slash, `**` doesn't (Ruby's `File.fnmatch` with `FNM_PATHNAME`).
+fn matches(pattern: &str, text: &str) -> bool {
+    if let Some(rest) = pattern.strip_prefix("**") {
+        return text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..]));
+    }
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let end = text.find('/').unwrap_or(text.len());
+            (0..=end).filter(|at| text.is_char_boundary(*at)).any(|at| matches(rest.as_str(), &text[at..]))
+        }
+        Some(wanted) => text.chars().next().is_some_and(|found| {
+            (wanted == found || (wanted == '?' && found != '/')) && matches(rest.as_str(), &text[found.len_utf8()..])
+        }),
+    }
+}
+
+/// API and page addresses that an environment's own are built on.
+fn root(world: &World, repository: &Repository, base: &str) -> (String, String) {
+    let full_name = world.full_name(repository);
+    (format!("{base}/repos/{full_name}/environments"), format!("{base}/{full_name}/deployments"))
+}
+
+fn describe(name: &str, environment: &Environment, (api, pages): &(String, String)) -> Value {
+    let policy = match environment.policy {
+        DeploymentPolicy::Any => Value::Null,
+        policy => json!({
+            "protected_branches": policy == DeploymentPolicy::ProtectedBranches,
+            "custom_branch_policies": policy == DeploymentPolicy::Custom,
+        }),
+    };
+    let rules = match environment.policy {
+        DeploymentPolicy::Any => json!([]),
+        DeploymentPolicy::ProtectedBranches | DeploymentPolicy::Custom => {
+            json!([{"id": environment.id, "node_id": format!("GA_{}", environment.id), "type": "branch_policy"}])
+        }
+    };
+    json!({
+        "id": environment.id, "node_id": format!("EN_{}", environment.id), "name": name,
+        "url": format!("{api}/{name}"), "html_url": format!("{pages}/activity_log?environments_filter={name}"),
+        "created_at": stamp(environment.created), "updated_at": stamp(environment.updated),
+        "can_admins_bypass": true, "protection_rules": rules, "deployment_branch_policy": policy,
+    })
+}
+
+fn pattern(pattern: &Pattern) -> Value {
+    json!({
+        "id": pattern.id, "node_id": format!("DBP_{}", pattern.id), "name": pattern.name, "type": pattern.kind,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stops_at_a_slash() {
+        assert!(matches("v*", "v1.0.0"));
+        assert!(matches("v*", "v"));
+        assert!(!matches("v*", "v1/2"));
+        assert!(matches("v**", "v1/2"));
+        assert!(!matches("v*", "w1"));
+        assert!(matches("v?.*.*", "v1.0.0"));
+        assert!(!matches("v?.*.*", "v10.0"));
+    }
+}

@@ -1,0 +1,364 @@
+//! What a test or a rehearsal arranges before a run, and how it looks at what came out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::objects::{Files, Mode};
+use super::world::{
+    Account, DeploymentPolicy, Environment, Limit, Pattern, Release, Repository, Rules, Ruleset, Secret, World,
+    unguessable,
+};
+use super::{
+    ActionsSnapshot, GithubOptions, GithubStandIn, PullRequestSnapshot, ReleaseSnapshot, RepositorySnapshot,
+    RunSnapshot, TokenScopes,
+};
+use crate::model::secrets::Token;
+use crate::sandbox::http::lock;
+
+/// Requests an hour with a personal token.
+const HOURLY_LIMIT: u32 = 5000;
+
+/// A repository that exists before the run. It is empty when it has no files.
+#[derive(Clone, Copy, Default)]
+pub struct Seed<'s> {
+    pub private: bool,
+    /// Path and text.
+    pub files: &'s [(&'s str, &'s str)],
+}
+
+pub(super) fn world(options: GithubOptions) -> World {
+    let GithubOptions { login, user_id, plan, token_scopes, organizations, immutable_subjects, clock } = options;
+    let viewer = Account { id: user_id, login, organization: false, plan, administered: true };
+    let owned = organizations.into_iter().map(|organization| Account {
+        id: organization.id,
+        login: organization.login,
+        organization: true,
+        plan: organization.plan,
+        administered: true,
+    });
+    let accounts: BTreeMap<u64, Account> =
+        std::iter::once(viewer).chain(owned).map(|account| (account.id, account)).collect();
+    World {
+        token: new_token(&token_scopes),
+        // Numbers of repositories are far from those of accounts, so that a test sees when they are mixed up.
+        next_id: accounts.keys().max().copied().unwrap_or(0).max(700_000_000),
+        clock,
+        viewer: user_id,
+        accounts,
+        scopes: token_scopes,
+        expired: false,
+        sso: BTreeSet::new(),
+        limit: Limit::Remaining(HOURLY_LIMIT),
+        used: 0,
+        repositories: BTreeMap::new(),
+        renamed: BTreeMap::new(),
+        burned: BTreeSet::new(),
+        immutable_subjects,
+        tells_subject_prefix: true,
+        run_delay: 0,
+    }
+}
+
+fn new_token(scopes: &TokenScopes) -> Token {
+    Token::new(match scopes {
+        TokenScopes::Classic(_) => format!("ghp_{}", unguessable(36)),
+        TokenScopes::FineGrained(_) => format!("github_pat_{}_{}", unguessable(22), unguessable(59)),
+        TokenScopes::Installation(_) => format!("ghs_{}", unguessable(36)),
+    })
+}
+
+pub(super) fn snapshot(world: &World, full_name: &str) -> Option<RepositorySnapshot> {
+    let repository = world.repository(world.full_named(full_name)?).ok()?;
+    let head = repository.head().cloned();
+    let files = repository.files_at(head.as_ref());
+    let bytes = |id: &str| repository.objects.blob(id).unwrap_or_default().to_vec();
+    let actions = &repository.actions;
+    Some(RepositorySnapshot {
+        id: repository.id,
+        owner_id: repository.owner,
+        full_name: world.full_name(repository),
+        private: repository.private,
+        description: repository.description.clone(),
+        default_branch: repository.default_branch.clone(),
+        commits: head.as_ref().map_or(0, |head| repository.objects.history(head).len()),
+        head,
+        files: files
+            .iter()
+            .filter(|(_, entry)| entry.mode != Mode::Submodule)
+            .map(|(path, entry)| (path.clone(), bytes(&entry.id)))
+            .collect(),
+        secrets: repository.secrets.iter().map(|(name, secret)| (name.clone(), secret.updated)).collect(),
+        tags: repository.tags().map(|(tag, commit)| (tag.to_owned(), commit.to_owned())).collect(),
+        branches: repository.branches().map(|(branch, commit)| (branch.to_owned(), commit.to_owned())).collect(),
+        releases: repository
+            .releases
+            .iter()
+            .map(|release| ReleaseSnapshot {
+                tag: release.tag.clone(),
+                body: release.body.clone().unwrap_or_default(),
+                draft: release.draft,
+                immutable: release.immutable,
+            })
+            .collect(),
+        environments: repository
+            .environments
+            .iter()
+            .map(|(name, environment)| {
+                let tags = environment.patterns.iter().filter(|pattern| pattern.kind == "tag");
+                let listed = environment.policy == DeploymentPolicy::Custom;
+                (name.clone(), listed.then(|| tags.map(|pattern| pattern.name.clone()).collect()))
+            })
+            .collect(),
+        actions: ActionsSnapshot {
+            enabled: actions.enabled,
+            allowed_actions: actions.allowed_actions.clone(),
+            sha_pinning_required: actions.sha_pinning_required,
+            default_write: actions.default_write,
+            can_approve_pull_requests: actions.can_approve,
+        },
+        pull_requests: repository
+            .pulls
+            .iter()
+            .map(|pull| PullRequestSnapshot {
+                number: pull.number,
+                title: pull.title.clone(),
+                head: pull.head.clone(),
+                base: pull.base.clone(),
+                open: pull.open,
+                merged: pull.merged.is_some(),
+            })
+            .collect(),
+        runs: repository
+            .runs
+            .iter()
+            .map(|run| {
+                let (status, conclusion) = run.status();
+                RunSnapshot {
+                    id: run.id,
+                    workflow: run.path.clone(),
+                    tag: run.tag.clone(),
+                    commit: run.head.clone(),
+                    status,
+                    conclusion,
+                }
+            })
+            .collect(),
+    })
+}
+
+/// The account that opens a box for a foreign secret never tells what is in it.
+const FOREIGN: &[u8] = b"not ours";
+
+/// What happened before the run. Methods that name a repository do nothing when there is none of that name.
+impl GithubStandIn {
+    fn arrange(&self, full_name: &str, change: impl FnOnce(&mut Repository)) {
+        let mut world = lock(&self.shared.world);
+        let id = world.full_named(full_name);
+        if let Some(repository) = id.and_then(|id| world.repository_mut(id).ok()) {
+            change(repository);
+        }
+    }
+
+    /// An account of somebody else, who shares nothing with the viewer.
+    pub fn add_stranger(&self, login: &str, id: u64) {
+        let login = login.to_owned();
+        let account = Account { id, login, organization: false, plan: "free".into(), administered: false };
+        lock(&self.shared.world).accounts.insert(id, account);
+    }
+
+    /// Makes a repository; its owner must be known.
+    pub fn create_repository(&self, full_name: &str, seed: Seed<'_>) {
+        let mut world = lock(&self.shared.world);
+        let Some((owner, name)) = full_name.split_once('/') else { return };
+        let Some(owner) = world.account(owner).map(|account| account.id) else { return };
+        world.create_repository(owner, name, seed.private, None);
+        drop(world);
+        if !seed.files.is_empty() {
+            self.commit_files(full_name, "main", seed.files, "first commit");
+        }
+    }
+
+    /// Commits files to a branch past all rules, as a person with a clone would have done. The branch starts at the
+    /// default branch when it is new.
+    pub fn commit_files(&self, full_name: &str, branch: &str, files: &[(&str, &str)], message: &str) {
+        let Ok(person) = lock(&self.shared.world).person() else { return };
+        self.arrange(full_name, |repository| {
+            let parent = repository.branch(branch).or_else(|| repository.head()).cloned();
+            let mut all: Files = repository.files_at(parent.as_ref());
+            for (path, text) in files {
+                repository.put_file(&mut all, path, text.as_bytes().to_vec());
+            }
+            let commit = repository.write_commit(parent.as_ref(), &all, &person, message, false);
+            repository.refs.insert(format!("refs/heads/{branch}"), commit);
+        });
+    }
+
+    /// A repository ruleset on a branch.
+    pub fn add_ruleset(&self, full_name: &str, branch: &str, rules: Rules) {
+        let id = lock(&self.shared.world).id();
+        self.arrange(full_name, |repository| {
+            let name = format!("guard {branch}");
+            repository.rulesets.push(Ruleset { id, name, branch: branch.to_owned(), rules });
+        });
+    }
+
+    /// Classic branch protection that binds administrators too.
+    pub fn protect(&self, full_name: &str, branch: &str, rules: Rules) {
+        self.arrange(full_name, |repository| {
+            repository.protection.insert(branch.to_owned(), rules);
+        });
+    }
+
+    /// A tag on the default branch's tip.
+    pub fn add_tag(&self, full_name: &str, tag: &str) {
+        self.arrange(full_name, |repository| {
+            if let Some(head) = repository.head().cloned() {
+                repository.refs.insert(format!("refs/tags/{tag}"), head);
+            }
+        });
+    }
+
+    /// A published release, made by somebody else, that started nothing.
+    pub fn add_release(&self, full_name: &str, tag: &str, body: &str) {
+        let (id, now) = {
+            let mut world = lock(&self.shared.world);
+            (world.id(), world.now())
+        };
+        self.add_tag(full_name, tag);
+        self.arrange(full_name, |repository| {
+            repository.releases.push(Release {
+                id,
+                tag: tag.to_owned(),
+                target: repository.default_branch.clone(),
+                name: Some(tag.to_owned()),
+                body: Some(body.to_owned()),
+                draft: false,
+                prerelease: false,
+                immutable: false,
+                created: now,
+                published: Some(now),
+            });
+        });
+    }
+
+    /// A secret that is not ours.
+    pub fn add_secret(&self, full_name: &str, name: &str) {
+        let now = lock(&self.shared.world).now();
+        self.arrange(full_name, |repository| {
+            let public = repository.secret_key.public_key();
+            if let Ok(sealed) = public.seal(&mut crypto_box::aead::OsRng, FOREIGN) {
+                repository.secrets.insert(name.to_owned(), Secret { sealed, created: now, updated: now });
+            }
+        });
+    }
+
+    /// An environment; `None` lets every ref deploy.
+    pub fn add_environment(&self, full_name: &str, name: &str, tag_patterns: Option<&[&str]>) {
+        let (id, now) = {
+            let mut world = lock(&self.shared.world);
+            (world.id(), world.now())
+        };
+        self.arrange(full_name, |repository| {
+            let policy = if tag_patterns.is_some() { DeploymentPolicy::Custom } else { DeploymentPolicy::Any };
+            let patterns = tag_patterns.into_iter().flatten().enumerate().map(|(at, pattern)| Pattern {
+                id: id + at as u64,
+                name: (*pattern).to_owned(),
+                kind: "tag".into(),
+            });
+            let environment = Environment { id, created: now, updated: now, policy, patterns: patterns.collect() };
+            repository.environments.insert(name.to_owned(), environment);
+        });
+    }
+
+    /// `GITHUB_TOKEN` may write by default and approve pull requests, as in old repositories.
+    pub fn loosen_workflow_token(&self, full_name: &str) {
+        self.arrange(full_name, |repository| {
+            repository.actions.default_write = true;
+            repository.actions.can_approve = true;
+        });
+    }
+
+    /// A custom template of the OIDC subject.
+    pub fn set_subject_template(&self, full_name: &str, claim_keys: &[&str]) {
+        self.arrange(full_name, |repository| {
+            repository.subject.use_default = false;
+            repository.subject.claim_keys = claim_keys.iter().map(|key| (*key).to_owned()).collect();
+        });
+    }
+
+    /// The other format of the OIDC subject, for this repository alone.
+    pub fn set_immutable_subject(&self, full_name: &str, immutable: bool) {
+        self.arrange(full_name, |repository| repository.subject.immutable = immutable);
+    }
+
+    /// Leaves `sub_claim_prefix` out of answers, as GitHub may right after a repository was made.
+    pub fn hide_subject_prefix(&self) {
+        lock(&self.shared.world).tells_subject_prefix = false;
+    }
+
+    pub fn archive(&self, full_name: &str) {
+        self.arrange(full_name, |repository| repository.archived = true);
+    }
+
+    /// Releases from now on are immutable.
+    pub fn make_releases_immutable(&self, full_name: &str) {
+        self.arrange(full_name, |repository| repository.immutable_releases = true);
+    }
+
+    /// The old name answers with a redirect.
+    pub fn rename(&self, full_name: &str, name: &str) {
+        let mut world = lock(&self.shared.world);
+        let Some(id) = world.full_named(full_name) else { return };
+        world.renamed.insert(full_name.to_lowercase(), id);
+        if let Ok(repository) = world.repository_mut(id) {
+            name.clone_into(&mut repository.name);
+        }
+    }
+
+    /// Deletes a repository in the browser: what its immutable releases used up stays used up.
+    pub fn delete_repository(&self, full_name: &str) {
+        let mut world = lock(&self.shared.world);
+        if let Some(id) = world.full_named(full_name) {
+            world.repositories.remove(&id);
+        }
+    }
+
+    /// Merges a pull request as an administrator would in the browser; the merge's commit, or `None` when it can't be.
+    pub fn merge_pull_request(&self, full_name: &str, number: u64) -> Option<String> {
+        let mut world = lock(&self.shared.world);
+        let id = world.full_named(full_name)?;
+        super::pulls::merge_pull(&mut world, id, number).ok()
+    }
+
+    /// The token is no longer accepted.
+    pub fn expire_token(&self) {
+        lock(&self.shared.world).expired = true;
+    }
+
+    /// The same token with other rights.
+    pub fn set_token_scopes(&self, scopes: TokenScopes) {
+        lock(&self.shared.world).scopes = scopes;
+    }
+
+    /// The organization wants the token authorised for single sign-on.
+    pub fn require_sso(&self, login: &str) {
+        let mut world = lock(&self.shared.world);
+        if let Some(id) = world.account(login).map(|account| account.id) {
+            world.sso.insert(id);
+        }
+    }
+
+    /// Only this many more requests are answered.
+    pub fn limit_requests(&self, remaining: u32) {
+        lock(&self.shared.world).limit = Limit::Remaining(remaining);
+    }
+
+    /// The secondary limit: every request is refused with this `retry-after`, in seconds.
+    pub fn slow_down(&self, retry_after_seconds: u64) {
+        lock(&self.shared.world).limit = Limit::Secondary(retry_after_seconds);
+    }
+
+    /// A new run is left out of this many lists before it shows.
+    pub fn delay_runs(&self, lists: u32) {
+        lock(&self.shared.world).run_delay = lists;
+    }
+}
