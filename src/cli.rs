@@ -1,1 +1,353 @@
-//! stub
+//! The command line as data. The doc comments are the help; nothing is decided or looked up here.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::ui::questions::Answers;
+
+/// Bootstraps the registry, the identity and the pipeline behind a hardened container base image.
+///
+/// `sbi init` asks what it can't find out, shows every change, asks once, and applies: the ECR repository, an OIDC
+/// role (or an IAM user), the GitHub repository, its secrets, the files in one commit, and release v1.0.0.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sbi",
+    version,
+    propagate_version = false,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_long_help = AFTER_HELP
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalFlags,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Environment:
+  AWS_PROFILE, AWS_REGION, AWS_ACCESS_KEY_ID, …  credentials and region, as for the AWS command line
+  AWS_ENDPOINT_URL                               another endpoint for every AWS service
+  GH_TOKEN, GITHUB_TOKEN                         the GitHub token; without one, `gh auth token` is asked
+  GITHUB_API_URL                                 another address of GitHub's API
+  NO_COLOR                                       no colour, whatever its value
+
+Exit codes:
+  0    done
+  1    something failed
+  2    the command line, sbi.toml or an answer can't be used; nothing was changed
+  3    --check found changes
+  4    not signed in to AWS or GitHub
+  130  cancelled";
+
+/// Flags that every command takes.
+#[derive(Args, Clone, Debug)]
+pub struct GlobalFlags {
+    /// The file that keeps the answers.
+    #[arg(long, global = true, value_name = "FILE", default_value = "sbi.toml")]
+    pub config: PathBuf,
+    /// When to colour the output; `auto` is: on a terminal, and not with NO_COLOR.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Ask nothing: take the defaults and apply the plan.
+    ///
+    /// The GitHub repository is never a default: without sbi.toml, `--github` must name it.
+    #[arg(long, short = 'y', global = true)]
+    pub yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How the result on stdout is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take this publisher from nothing to a running pipeline: ask, plan, apply, release, watch.
+    ///
+    /// Everything that exists is adopted, and a run that was interrupted is finished by the next one. Answers are
+    /// kept in sbi.toml, so a second run asks nothing that is already answered.
+    Init(InitArgs),
+    /// Show what `sbi init` would change, and change nothing.
+    Plan(PlanArgs),
+    /// Bring AWS and GitHub to what sbi.toml says, without questions about it.
+    Apply(ApplyArgs),
+    /// Write the files of the GitHub repository to a folder; needs no network.
+    Render(RenderArgs),
+    /// Print an IAM document as JSON; needs no network.
+    Policy(PolicyArgs),
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell to complete in.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Flags that answer the questions of `sbi init`, kept as text: every bad value is reported at once, later.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Answers")]
+pub struct AnswerFlags {
+    /// The GitHub repository that builds and publishes.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub github: Option<String>,
+    /// Who sees the GitHub repository once it is created: `private` or `public`.
+    #[arg(long, value_name = "WHO")]
+    pub visibility: Option<String>,
+    /// The AWS account, twelve digits; credentials of any other are refused.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// The AWS region of the ECR repository.
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The ECR repository that the images are pushed to.
+    #[arg(long, value_name = "NAME")]
+    pub ecr_repository: Option<String>,
+    /// The product to publish, for now one a repository: `static-go`.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', action = ArgAction::Append)]
+    pub image: Vec<String>,
+    /// How the pipeline signs in to AWS: `oidc` (nothing to steal, nothing to rotate) or `access-key`.
+    #[arg(long, value_name = "HOW")]
+    pub auth: Option<String>,
+    /// The first release, like v1.0.0.
+    #[arg(long, value_name = "TAG")]
+    pub release: Option<String>,
+    /// The publisher's name, as it stands in the documents and the image labels.
+    #[arg(long, value_name = "NAME")]
+    pub publisher: Option<String>,
+    /// Where vulnerabilities are reported: an e-mail address or an https URL.
+    #[arg(long, value_name = "MAIL_OR_URL")]
+    pub security_contact: Option<String>,
+    /// The IAM role's name, where `sbi-publish-OWNER-NAME` does not suit; with `--auth oidc`.
+    #[arg(long, value_name = "NAME")]
+    pub role_name: Option<String>,
+    /// The IAM user's name, where `sbi-publish-OWNER-NAME` does not suit; with `--auth access-key`.
+    #[arg(long, value_name = "NAME")]
+    pub user_name: Option<String>,
+    /// The GitHub environment that the publish job runs in, or `none`.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+}
+
+impl AnswerFlags {
+    /// What the flags say, as the questions take it.
+    #[must_use]
+    pub fn answers(&self) -> Answers {
+        let Self {
+            github,
+            visibility,
+            account,
+            region,
+            ecr_repository,
+            image,
+            auth,
+            release,
+            publisher,
+            security_contact,
+            role_name,
+            user_name,
+            environment,
+        } = self.clone();
+        Answers {
+            github,
+            visibility,
+            account,
+            region,
+            ecr_repository,
+            images: image,
+            auth,
+            release,
+            publisher,
+            security_contact,
+            role_name,
+            user_name,
+            environment,
+        }
+    }
+}
+
+/// How AWS is reached.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AwsFlags {
+    /// The profile of ~/.aws/config to sign in with.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+}
+
+/// What shapes a plan.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PlanFlags {
+    /// Bring the files in by a pull request although a push would be allowed.
+    #[arg(long)]
+    pub pull_request: bool,
+    /// Overwrite this file although it was edited or is not ours; can be given several times.
+    #[arg(long, value_name = "PATH", action = ArgAction::Append)]
+    pub overwrite: Vec<String>,
+    /// Print the IAM documents with the plan.
+    #[arg(long)]
+    pub show_policies: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// Don't follow the pipeline's first run.
+    #[arg(long)]
+    pub no_watch: bool,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+    /// Rehearse against stand-ins for AWS and GitHub inside this program: no account, no network, no cost.
+    #[cfg(feature = "sandbox")]
+    #[arg(long)]
+    pub sandbox: bool,
+    /// Where the sandbox writes what the GitHub repository then holds.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, value_name = "DIR", default_value = "sbi-sandbox")]
+    pub sandbox_dir: PathBuf,
+    #[command(flatten)]
+    pub answers: AnswerFlags,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// Exit with code 3 when something would change.
+    #[arg(long)]
+    pub check: bool,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    pub answers: AnswerFlags,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// Don't follow the pipeline's run when a release was published.
+    #[arg(long)]
+    pub no_watch: bool,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RenderArgs {
+    /// The folder to write to; created when absent.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Overwrite files in the folder that differ from what is rendered.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub answers: AnswerFlags,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct PolicyArgs {
+    /// Whose document.
+    #[arg(value_enum, value_name = "WHOSE")]
+    pub whose: PolicyKind,
+    #[command(flatten)]
+    pub answers: AnswerFlags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyKind {
+    /// What the pipeline may do: push to one ECR repository.
+    Publisher,
+    /// Who may assume the pipeline's role.
+    Trust,
+    /// What the person who runs `sbi init` needs.
+    Operator,
+}
+
+/// The whole command line, for completions, the manual page and the documents.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// `docs/cli.md`: the long help of every command, as a terminal of 100 columns shows it.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# The command line\n\nWritten from the program's own help by the tests; edit `src/cli.rs` instead.\n",
+    );
+    let mut root = command().term_width(100);
+    root.build();
+    describe(&root, "sbi", 2, &mut text);
+    text
+}
+
+fn describe(command: &clap::Command, path: &str, level: usize, text: &mut String) {
+    let help = command.clone().term_width(100).color(clap::ColorChoice::Never).render_long_help().to_string();
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    // Writing to a String can't fail.
+    let _ = write!(text, "\n{} `{path}`\n\n```text\n{}\n```\n", "#".repeat(level), help.join("\n").trim_end());
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        describe(subcommand, &format!("{path} {}", subcommand.get_name()), level + 1, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_bad_answer_is_left_for_the_questions_to_report() {
+        let cli = Cli::try_parse_from(["sbi", "plan", "--region", "moon", "--github", "x"]).expect("parsed");
+        let Command::Plan(plan) = cli.command else { panic!("not plan") };
+        assert_eq!(plan.answers.answers().region.as_deref(), Some("moon"));
+    }
+
+    #[test]
+    fn images_come_by_comma_and_by_repetition() {
+        let cli = Cli::try_parse_from(["sbi", "plan", "--image", "a,b", "--image", "c"]).expect("parsed");
+        let Command::Plan(plan) = cli.command else { panic!("not plan") };
+        assert_eq!(plan.answers.answers().images, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_document_has_a_section_for_every_command() {
+        let text = markdown();
+        for name in ["init", "plan", "apply", "render", "policy", "completions", "man"] {
+            assert!(text.contains(&format!("\n### `sbi {name}`\n")), "no section for {name}");
+        }
+        assert!(!text.contains('\u{1b}'), "escape sequences in a document");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "a line wider than 100 columns");
+    }
+}
