@@ -276,6 +276,15 @@ pub struct PolicyArgs {
     /// Whose document.
     #[arg(value_enum, value_name = "WHOSE")]
     pub whose: PolicyKind,
+    /// For `trust`: the numeric id of the GitHub repository's owner.
+    #[arg(long, value_name = "NUMBER")]
+    pub owner_id: Option<u64>,
+    /// For `trust`: the numeric id of the GitHub repository.
+    #[arg(long, value_name = "NUMBER")]
+    pub repository_id: Option<u64>,
+    /// For `trust`: what the repository's OIDC subjects start with, where it is not `repo:OWNER@ID/NAME@ID`.
+    #[arg(long, value_name = "TEXT")]
+    pub subject_prefix: Option<String>,
     #[command(flatten)]
     pub answers: AnswerFlags,
 }

@@ -87,17 +87,24 @@ fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
         .hinted("`sbi policy operator` prints all that this set-up needs: have it attached to you")
 }
 
+/// Shows the plan, and all its refusals as one failure.
+///
+/// # Errors
+/// When the plan must not be applied.
+pub fn show(prospect: &mut Prospect, policies: bool, console: &Console) -> Result<(), Failure> {
+    console.show_plan(&prospect.plan, &prospect.desired, &prospect.observed, policies)?;
+    combined(std::mem::take(&mut prospect.plan.refusals)).map_or(Ok(()), Err)
+}
+
 /// Runs the whole way, from the first look to the end of the pipeline's first run.
 ///
 /// # Errors
 /// What the person must know: a refusal before any effect, or what failed while applying.
 pub async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Console) -> Result<Desired, Failure> {
     console.stage("looking at AWS and GitHub");
-    let Prospect { desired, observed, plan } = look(live, config, &run.wishes).await?;
-    console.show_plan(&plan, &desired, &observed, run.show_policies)?;
-    if let Some(refusal) = combined(plan.refusals) {
-        return Err(refusal);
-    }
+    let mut prospect = look(live, config, &run.wishes).await?;
+    show(&mut prospect, run.show_policies, console)?;
+    let Prospect { desired, plan, .. } = prospect;
     if plan.is_empty() {
         return Ok(desired);
     }

@@ -5,8 +5,8 @@ use url::Url;
 use crate::aws::{self, Aws};
 use crate::failure::{Cause, Failure};
 use crate::github::{self, Github};
-use crate::model::region::Region;
 use crate::model::secrets::{AccessKey, Token};
+use crate::ui::Console;
 
 /// Where AWS and GitHub are, when it is not where they usually are.
 #[derive(Default)]
@@ -21,32 +21,32 @@ pub struct Places {
     pub github_token: Option<Token>,
 }
 
-/// # Errors
-/// When the SDK's configuration can't be read.
-pub async fn to_aws(places: &mut Places, profile: Option<String>, region: Option<Region>) -> Result<Aws, Failure> {
-    let endpoint = places.aws_endpoint.clone();
-    let credentials = places.aws_credentials.take();
-    Aws::connect(aws::Settings { profile, region, endpoint, credentials }).await
-}
-
-/// Finds a token: the environment, then `gh`, then `ask` (a hidden prompt, where there is a terminal).
+/// Connects to both; no service is called yet but `gh`, when nothing else has a token.
 ///
 /// # Errors
-/// When there is no token, or the API's address is unusable.
-pub async fn to_github(
-    places: &mut Places,
-    environment: &dyn Fn(&str) -> Option<String>,
-    ask: impl FnOnce(&str) -> Result<Option<Token>, Failure>,
-) -> Result<Github, Failure> {
+/// When there is no GitHub token, or an address is unusable.
+pub async fn to_both(places: &mut Places, profile: Option<String>, console: &Console) -> Result<(Aws, Github), Failure> {
+    let settings = aws::Settings {
+        profile,
+        region: None,
+        endpoint: places.aws_endpoint.clone(),
+        credentials: places.aws_credentials.take(),
+    };
+    futures_util::future::try_join(Aws::connect(settings), to_github(places, console)).await
+}
+
+/// Finds a token: the environment, then `gh`, then a hidden prompt where there is a terminal.
+async fn to_github(places: &Places, console: &Console) -> Result<Github, Failure> {
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let api_url = places.github_api.clone().or_else(|| environment("GITHUB_API_URL"));
     let host = host_of(api_url.as_deref())?;
-    let token = match places.github_token.take() {
-        Some(token) => token,
-        None => match github::find_token(environment, &host) {
+    let token = match &places.github_token {
+        Some(token) => token.reveal(|text| Token::new(text.to_owned())),
+        None => match github::find_token(&environment, &host) {
             Some(token) => token,
             None => match github::token_from_gh(&host).await {
                 Some(token) => token,
-                None => ask(&host)?.ok_or_else(|| no_token(&host))?,
+                None => console.ask_token(&host)?.ok_or_else(|| no_token(&host))?,
             },
         },
     };

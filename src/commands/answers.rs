@@ -1,0 +1,120 @@
+//! From flags, `sbi.toml`, what can be detected and, on a terminal, a person: the configuration of one run.
+
+use std::path::Path;
+
+use super::desire::Wishes;
+use super::detect;
+use crate::aws::Aws;
+use crate::cli::{AnswerFlags, PlanFlags};
+use crate::failure::{Cause, Failure};
+use crate::github::Github;
+use crate::model::config::Config;
+use crate::model::region::Region;
+use crate::templates;
+use crate::ui::Console;
+use crate::ui::questions::{Choice, Detected, Draft, merge};
+
+/// Reads `sbi.toml`; `None` when there is none.
+///
+/// # Errors
+/// When the file can't be read or used.
+pub fn read_config(path: &Path) -> Result<Option<Config>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Config::parse(&text).map(Some).map_err(|failure| match path.to_str() {
+            Some("sbi.toml") | None => failure,
+            Some(other) => failure.during(format!("read {other}")),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::usage(format!("`{}` can't be read", path.display())).caused_by(error)),
+    }
+}
+
+/// Flags over the file, nothing detected and nothing asked: the offline commands' way.
+///
+/// # Errors
+/// Lists every bad and every missing answer.
+pub fn offline(flags: &AnswerFlags, path: &Path) -> Result<Config, Failure> {
+    let mut draft = draft(flags, path)?;
+    let detected = Detected::default();
+    draft.accept_defaults(&detected);
+    draft.finish(&detected)
+}
+
+fn draft(flags: &AnswerFlags, path: &Path) -> Result<Draft, Failure> {
+    merge(&flags.answers(), read_config(path)?.as_ref(), &products())
+}
+
+fn products() -> Vec<Choice> {
+    templates::images().into_iter().map(|image| Choice::new(image.name, image.summary)).collect()
+}
+
+/// The configuration, and what else the person wished.
+pub struct Decided {
+    pub config: Config,
+    pub wishes: Wishes,
+}
+
+/// Finds out, then asks what is left: on a terminal and without `yes`; otherwise what is left is one error.
+///
+/// # Errors
+/// Bad or missing answers, no credentials on either side, or a person who gives up.
+pub async fn decide(
+    flags: &AnswerFlags,
+    plan: &PlanFlags,
+    path: &Path,
+    yes: bool,
+    sides: (&Aws, &Github),
+    console: &Console,
+) -> Result<Decided, Failure> {
+    let mut draft = draft(flags, path)?;
+    let complete = draft.clone().finish(&Detected::default()).is_ok();
+    let detected = if complete { Detected::default() } else { detect_all(sides, console).await? };
+    if yes {
+        draft.accept_defaults(&detected);
+    } else if console.can_ask() {
+        while let Some(question) = draft.open_questions(&detected).into_iter().next() {
+            console.ask(&question, &mut draft)?;
+        }
+    }
+    let wishes = Wishes {
+        overwrite: plan.overwrite.iter().cloned().collect(),
+        by_pull_request: plan.pull_request,
+        environment_settled: !draft.environment_is_open(),
+    };
+    Ok(Decided { config: draft.finish(&detected)?, wishes })
+}
+
+async fn detect_all((aws, github): (&Aws, &Github), console: &Console) -> Result<Detected, Failure> {
+    console.stage("finding out who you are");
+    let folder = std::env::current_dir().unwrap_or_default();
+    let (caller, viewer, git) =
+        futures_util::join!(aws.caller_identity(), github.viewer(), detect::from_git(&folder));
+    let (caller, viewer) = both(caller, viewer)?;
+    Ok(Detected {
+        github_login: Some(viewer.login),
+        region: aws.detected_region(),
+        account: Some(caller.account.to_string()),
+        ..git
+    })
+}
+
+/// Both sides' refusals at once: whoever is signed out of both should not learn it in two runs.
+fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => Err(failure),
+        (Err(a), Err(b)) => {
+            let text = format!("{a}; and {b}");
+            let hints: Vec<String> = a.hints().iter().chain(b.hints()).cloned().collect();
+            let cause = if *a.cause() == Cause::Unauthenticated { a.cause().clone() } else { b.cause().clone() };
+            let failure = Failure::new(text).because(cause).caused_by(a);
+            Err(hints.into_iter().fold(failure, Failure::hinted))
+        }
+    }
+}
+
+/// The same account in the region that was decided.
+#[must_use]
+pub fn in_region(aws: &Aws, region: &Region) -> Aws {
+    if aws.detected_region().as_deref() == Some(region.as_str()) { aws.clone() } else { aws.in_region(region) }
+}

@@ -1,0 +1,36 @@
+//! `sbi apply`: converges on `sbi.toml` without questions about it.
+
+use super::answers::{in_region, read_config};
+use super::converge::{Run, converge};
+use super::desire::Wishes;
+use super::sign_in::{self, Places};
+use super::watch::Patience;
+use crate::cli::{ApplyArgs, GlobalFlags};
+use crate::failure::Failure;
+use crate::live::Live;
+use crate::ui::Console;
+
+/// # Errors
+/// When there is no `sbi.toml`; otherwise see `converge`.
+pub async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &Console) -> Result<(), Failure> {
+    let path = &global.config;
+    let config = read_config(path)?.ok_or_else(|| {
+        Failure::usage(format!("there is no `{}` here", path.display()))
+            .hinted("`sbi init` asks and writes it; or fetch it from the GitHub repository")
+    })?;
+    let mut places = Places::default();
+    let (aws, github) = sign_in::to_both(&mut places, arguments.aws.profile.clone(), console).await?;
+    let aws = in_region(&aws, &config.aws.region);
+    let run = Run {
+        wishes: Wishes {
+            overwrite: arguments.plan.overwrite.iter().cloned().collect(),
+            by_pull_request: arguments.plan.pull_request,
+            environment_settled: true,
+        },
+        yes: global.yes,
+        show_policies: arguments.plan.show_policies,
+        watch: (!arguments.no_watch).then(Patience::default),
+        config_file: Some(path),
+    };
+    converge(&Live { aws, github }, &config, &run, console).await.map(drop)
+}

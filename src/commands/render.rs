@@ -1,0 +1,53 @@
+//! `sbi render`: the files of the GitHub repository on disk, offline.
+
+use std::path::Path;
+
+use super::answers;
+use crate::cli::{GlobalFlags, RenderArgs};
+use crate::failure::Failure;
+use crate::model::desired::RenderedFile;
+use crate::templates;
+use crate::ui::Console;
+
+/// # Errors
+/// Bad or missing answers; files in the way, all of them at once and before any is written.
+pub fn run(global: &GlobalFlags, arguments: &RenderArgs, console: &Console) -> Result<(), Failure> {
+    let config = answers::offline(&arguments.answers, &global.config)?;
+    let files = templates::render(&config)?;
+    let written = write(&files, &arguments.out, arguments.force)?;
+    for path in written {
+        console.result(&format!("{}\n", arguments.out.join(path).display()))?;
+    }
+    Ok(())
+}
+
+/// Writes what differs and returns its paths.
+///
+/// # Errors
+/// When files that differ are in the way and `force` is off: then nothing was written.
+pub fn write<'f>(files: &'f [RenderedFile], out: &Path, force: bool) -> Result<Vec<&'f str>, Failure> {
+    let found = |file: &RenderedFile| std::fs::read(out.join(&file.path)).ok();
+    let differing: Vec<&RenderedFile> =
+        files.iter().filter(|file| found(file).is_none_or(|text| text != file.text.as_bytes())).collect();
+    let in_the_way: Vec<&str> = differing
+        .iter()
+        .filter(|file| out.join(&file.path).symlink_metadata().is_ok())
+        .map(|file| file.path.as_str())
+        .collect();
+    if !force && !in_the_way.is_empty() {
+        return Err(Failure::usage(format!(
+            "{} already holds other versions of: {}",
+            out.display(),
+            in_the_way.join(", ")
+        ))
+        .hinted("nothing was written; choose an empty folder, or `--force` to overwrite them"));
+    }
+    for file in &differing {
+        let path = out.join(&file.path);
+        let folder = path.parent().unwrap_or(out);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, &file.text))
+            .map_err(|error| Failure::new(format!("{} can't be written", path.display())).caused_by(error))?;
+    }
+    Ok(differing.into_iter().map(|file| file.path.as_str()).collect())
+}
