@@ -1,0 +1,142 @@
+//! The products and the pins that are built into the program.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::names::ImageName;
+
+/// One folder of `images/`: its files by their path below it (`.j2` is a template), and what `image.toml` says.
+pub(super) struct Product {
+    pub(super) name: ImageName,
+    pub(super) facts: ImageFacts,
+    pub(super) files: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! product {
+    ($name:literal: $($file:literal),+ $(,)?) => {
+        ($name, &[$(($file, include_str!(concat!("../../images/", $name, "/", $file)))),+])
+    };
+}
+
+type Embedded = (&'static str, &'static [(&'static str, &'static str)]);
+
+const PRODUCTS: &[Embedded] = &[product!("static-go":
+    "Dockerfile.j2",
+    "accepted-findings.yaml",
+    "audit/go.mod",
+    "audit/main.go",
+    "example/Dockerfile.j2",
+    "example/go.mod",
+    "example/main.go",
+    "image.toml",
+)];
+
+const PINS: &str = include_str!("../../templates/catalogue.toml");
+
+/// `image.toml`: what an image is and what it promises.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImageFacts {
+    pub(super) title: String,
+    description: String,
+    base: String,
+    builder: String,
+    user: String,
+    platforms: Vec<String>,
+    licenses: String,
+    support: Support,
+    promises: Vec<Promise>,
+    exemptions: Vec<Exemption>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Support {
+    base: String,
+    until: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Promise {
+    what: String,
+    how: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exemption {
+    what: String,
+    why: String,
+}
+
+/// An architecture and the hosted runner that builds it without emulation.
+#[derive(Debug, Serialize)]
+pub(super) struct Runner {
+    arch: &'static str,
+    runner: &'static str,
+}
+
+impl ImageFacts {
+    /// # Errors
+    /// Names the platform that no hosted runner has.
+    pub(super) fn runners(&self) -> Result<Vec<Runner>, String> {
+        let runner = |platform: &String| match platform.as_str() {
+            "linux/amd64" => Ok(Runner { arch: "amd64", runner: "ubuntu-24.04" }),
+            "linux/arm64" => Ok(Runner { arch: "arm64", runner: "ubuntu-24.04-arm" }),
+            other => Err(format!("no hosted runner builds for {other}")),
+        };
+        self.platforms.iter().map(runner).collect()
+    }
+}
+
+/// `templates/catalogue.toml`: everything that rendered files download.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pins {
+    pub(super) actions: BTreeMap<String, ActionPin>,
+    pub(super) trivy: TrivyPin,
+    pub(super) buildkit: BuildkitPin,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ActionPin {
+    pub(super) tag: String,
+    /// 40 hex digits
+    pub(super) commit: String,
+    #[serde(rename = "read-on")]
+    _read_on: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrivyPin {
+    version: String,
+    sha256: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BuildkitPin {
+    image: String,
+}
+
+pub(super) fn products() -> Vec<Product> {
+    let product = |(name, files): &Embedded| {
+        let facts = files.iter().find(|(file, _)| *file == "image.toml").map_or("", |(_, text)| *text);
+        let name = ImageName::new(*name).unwrap_or_else(|failure| unreachable!("{failure}"));
+        Product { name, facts: embedded(facts), files }
+    };
+    PRODUCTS.iter().map(product).collect()
+}
+
+pub(super) fn pins() -> Pins {
+    embedded(PINS)
+}
+
+/// The text is part of the program, and every test of this module reads it.
+fn embedded<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    toml::from_str(text).unwrap_or_else(|error| unreachable!("{error}"))
+}
