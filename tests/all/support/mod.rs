@@ -1,3 +1,4 @@
 //! What several tests share.
 
+pub(crate) mod iam_judge;
 pub(crate) mod tools;
