@@ -1,5 +1,7 @@
 //! What several tests share.
 
+pub(crate) mod iam_judge;
 pub(crate) mod moto;
+pub(crate) mod room;
 pub(crate) mod tools;
 pub(crate) mod world;
