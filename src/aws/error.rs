@@ -314,13 +314,22 @@ impl<'a> Call<'a> {
             (_, Some(profile)) => format!("the credentials of the AWS profile `{profile}` could not be loaded"),
         };
         let mut failure = Failure::new(message).because(Cause::Unauthenticated);
-        if error.source().is_some() || !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-            failure = failure.caused_by(innermost(error));
+        let reason = error.source().map(innermost);
+        if let Some(reason) = reason.clone() {
+            failure = failure.caused_by(reason);
         }
-        failure = self.hint_sign_in(failure);
-        match &self.aws.profile {
-            Some(_) => failure.hinted("`aws configure list-profiles` lists the profiles there are"),
-            None => failure,
+        match (error, &self.aws.profile) {
+            (CredentialsError::InvalidConfiguration(_), _) => {
+                failure.hinted("correct ~/.aws/config; `aws configure list` shows what counts")
+            }
+            // A profile that is defined but holds no credentials gives no reason.
+            (CredentialsError::CredentialsNotLoaded(_), Some(_)) if reason.is_some() => {
+                failure.hinted("`aws configure list-profiles` lists the profiles there are; ~/.aws/config defines them")
+            }
+            (CredentialsError::ProviderTimedOut(limit), _) => self.hint_sign_in(
+                failure.caused_by(format!("no credentials came within {} s", limit.timeout_duration().as_secs())),
+            ),
+            _ => self.hint_sign_in(failure),
         }
     }
 
@@ -374,7 +383,8 @@ fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e 
     chain(error).find_map(|error| error.downcast_ref::<T>())
 }
 
-/// The text of the first error of all: those above it only say in which layer it passed by.
+/// The text of the first error of all: those above it only say in which layer it passed by. Some have none.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    let texts = chain(error).map(|error| error.to_string().trim().to_owned());
+    texts.filter(|text| !text.is_empty()).last().unwrap_or_default()
 }

@@ -935,6 +935,26 @@ mod environment {
     }
 
     #[tokio::test]
+    async fn a_new_key_is_tried_by_itself_not_by_the_callers_credentials() {
+        let server = serve(|operation, _| match operation {
+            "GetCallerIdentity" => identity(),
+            _ => authorization(),
+        });
+        let url = server.url();
+        let environment = [KEYS[0], KEYS[1], ("AWS_ENDPOINT_URL", url.as_str())];
+        if !alone("a_new_key_is_tried_by_itself_not_by_the_callers_credentials", &environment, "") {
+            let signers: Vec<String> = server.log().iter().map(|exchange| signer(&exchange.request)).collect();
+            assert_eq!(signers[0], "AKIAENV");
+            assert_eq!(signers[1..], ["AKIANEW"; 6]);
+            return;
+        }
+        let aws = Aws::connect_with(Settings::default(), Timeouts::default(), hasty()).await.unwrap();
+        aws.caller_identity().await.unwrap();
+        let new = AccessKey::new("AKIANEW".into(), "secret".into());
+        aws.wait_until_key_works(&new, &|_| {}).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn each_service_can_have_an_endpoint_of_its_own() {
         let (ecr, others) =
             (serve(|_, _| json_error(400, "RepositoryNotFoundException", "")), serve(|_, _| identity()));
