@@ -12,7 +12,7 @@ use crate::model::config::Config;
 use crate::model::region::Region;
 use crate::templates;
 use crate::ui::Console;
-use crate::ui::questions::{Choice, Detected, Draft, merge};
+use crate::ui::questions::{Choice, Detected, Draft, Field, merge};
 
 /// Reads `sbi.toml`; `None` when there is none.
 ///
@@ -45,7 +45,7 @@ fn draft(flags: &AnswerFlags, path: &Path) -> Result<Draft, Failure> {
 }
 
 fn products() -> Vec<Choice> {
-    templates::images().into_iter().map(|image| Choice::new(image.name, image.summary)).collect()
+    templates::images().into_iter().map(|image| Choice::new(image.name, image.title)).collect()
 }
 
 /// The configuration, and what else the person wished.
@@ -66,13 +66,32 @@ pub async fn decide(
     sides: (&Aws, &Github),
     console: &Console,
 ) -> Result<Decided, Failure> {
-    let mut draft = draft(flags, path)?;
-    let complete = draft.clone().finish(&Detected::default()).is_ok();
+    let complete = draft(flags, path)?.finish(&Detected::default()).is_ok();
     let detected = if complete { Detected::default() } else { detect_all(sides, console).await? };
+    decide_with(flags, plan, path, yes, &detected, None, console)
+}
+
+/// The same with what was detected; `guess` is an answer that `yes` takes although it is only a guess.
+///
+/// # Errors
+/// As `decide`.
+pub fn decide_with(
+    flags: &AnswerFlags,
+    plan: &PlanFlags,
+    path: &Path,
+    yes: bool,
+    detected: &Detected,
+    guess: Option<(Field, String)>,
+    console: &Console,
+) -> Result<Decided, Failure> {
+    let mut draft = draft(flags, path)?;
     if yes {
-        draft.accept_defaults(&detected);
+        if let Some((field, text)) = guess.filter(|(field, _)| draft.answered(*field).is_none()) {
+            draft.answer(field, &text)?;
+        }
+        draft.accept_defaults(detected);
     } else if console.can_ask() {
-        while let Some(question) = draft.open_questions(&detected).into_iter().next() {
+        while let Some(question) = draft.open_questions(detected).into_iter().next() {
             console.ask(&question, &mut draft)?;
         }
     }
@@ -81,7 +100,7 @@ pub async fn decide(
         by_pull_request: plan.pull_request,
         environment_settled: !draft.environment_is_open(),
     };
-    Ok(Decided { config: draft.finish(&detected)?, wishes })
+    Ok(Decided { config: draft.finish(detected)?, wishes })
 }
 
 async fn detect_all((aws, github): (&Aws, &Github), console: &Console) -> Result<Detected, Failure> {

@@ -28,6 +28,15 @@ impl Default for Patience {
     }
 }
 
+#[cfg(feature = "sandbox")]
+impl Patience {
+    /// For a stand-in that answers at once.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self { between_looks: Duration::from_millis(20), ..Self::default() }
+    }
+}
+
 /// How the run that the release started ended.
 #[derive(Debug)]
 pub enum Ended {
