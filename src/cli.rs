@@ -68,6 +68,18 @@ pub enum Color {
     Never,
 }
 
+impl Color {
+    /// Whether colour is forced on or off; `None` leaves it to the terminal.
+    #[must_use]
+    pub fn forced(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
+}
+
 /// How the result on stdout is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -1,0 +1,176 @@
+//! The same values for programs: structs of their own with a version, so that inner types may change.
+
+use serde::Serialize;
+
+use super::report::Summary;
+use crate::apply::{Outcome, Report};
+use crate::failure::{Cause, Failure};
+use crate::plan::Plan;
+use crate::plan::step::{Line, Sign};
+
+/// Raised when a field changes its meaning or goes; new fields don't raise it.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// `sbi plan --format json`.
+#[derive(Debug, Serialize)]
+pub struct PlanJson {
+    pub format_version: u32,
+    pub changes: Vec<ChangeJson>,
+    pub kept: Vec<KeptJson>,
+    pub waiting: Vec<String>,
+    pub refusals: Vec<FailureJson>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ChangeJson {
+    /// `add`, `change` or `remove`.
+    pub sign: &'static str,
+    pub kind: &'static str,
+    pub name: String,
+    pub detail: String,
+    /// Positions in `changes`, from 0, of what must have succeeded before.
+    pub needs: Vec<usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct KeptJson {
+    pub what: String,
+    pub why: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FailureJson {
+    pub error: String,
+    /// One word for the kind of refusal, such as `denied`.
+    pub cause: &'static str,
+    /// The right that is missing, with `denied`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    pub because: Vec<String>,
+    pub help: Vec<String>,
+    pub exit_code: u8,
+}
+
+/// `sbi init --format json` and `sbi apply --format json`.
+#[derive(Debug, Serialize)]
+pub struct OutcomeJson {
+    pub format_version: u32,
+    pub succeeded: bool,
+    pub cancelled: bool,
+    pub steps: Vec<StepJson>,
+    pub links: Vec<LinkJson>,
+    pub next: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct StepJson {
+    #[serde(flatten)]
+    pub change: ChangeJson,
+    /// `done`, `failed` or `not started`.
+    pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureJson>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LinkJson {
+    pub label: String,
+    pub url: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorJson {
+    format_version: u32,
+    #[serde(flatten)]
+    failure: FailureJson,
+}
+
+impl PlanJson {
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            changes: changes(plan),
+            kept: plan.kept.iter().map(|kept| KeptJson { what: kept.what.clone(), why: kept.why.clone() }).collect(),
+            waiting: plan.waiting.clone(),
+            refusals: plan.refusals.iter().map(FailureJson::new).collect(),
+        }
+    }
+}
+
+fn changes(plan: &Plan) -> Vec<ChangeJson> {
+    let change = |node: &crate::plan::Node| {
+        let Line { sign, kind, name, detail } = node.step.describe();
+        let sign = match sign {
+            Sign::Add => "add",
+            Sign::Change => "change",
+            Sign::Remove => "remove",
+        };
+        ChangeJson { sign, kind, name, detail, needs: node.needs.iter().map(|id| id.index()).collect() }
+    };
+    plan.nodes().iter().map(change).collect()
+}
+
+impl FailureJson {
+    #[must_use]
+    pub fn new(failure: &Failure) -> Self {
+        let (cause, action) = match failure.cause() {
+            Cause::NotFound => ("not found", None),
+            Cause::Exists => ("exists", None),
+            Cause::Denied { action, .. } => ("denied", Some(action.clone())),
+            Cause::Throttled { .. } => ("throttled", None),
+            Cause::Unauthenticated => ("unauthenticated", None),
+            Cause::SsoRequired { .. } => ("sso required", None),
+            Cause::Unreachable => ("unreachable", None),
+            Cause::Usage => ("usage", None),
+            Cause::ChangesPending => ("changes pending", None),
+            Cause::Cancelled => ("cancelled", None),
+            Cause::Other => ("other", None),
+        };
+        Self {
+            error: failure.message().to_owned(),
+            cause,
+            action,
+            because: failure.reasons(),
+            help: failure.hints().to_vec(),
+            exit_code: failure.exit_code() as u8,
+        }
+    }
+}
+
+impl OutcomeJson {
+    #[must_use]
+    pub fn new(plan: &Plan, report: &Report, summary: &Summary) -> Self {
+        let step = |(change, outcome): (ChangeJson, &Outcome)| {
+            let (outcome, failure) = match outcome {
+                Outcome::Done(_) => ("done", None),
+                Outcome::Failed(failure) => ("failed", Some(FailureJson::new(failure))),
+                Outcome::Skipped => ("not started", None),
+            };
+            StepJson { change, outcome, failure }
+        };
+        Self {
+            format_version: FORMAT_VERSION,
+            succeeded: report.succeeded(),
+            cancelled: report.cancelled,
+            steps: changes(plan).into_iter().zip(&report.outcomes).map(step).collect(),
+            links: summary.links.iter().cloned().map(|(label, url)| LinkJson { label, url }).collect(),
+            next: summary.next.clone(),
+        }
+    }
+}
+
+/// A failure as the one JSON document of a command that had no other result.
+#[must_use]
+pub fn failure_text(failure: &Failure) -> String {
+    text(&ErrorJson { format_version: FORMAT_VERSION, failure: FailureJson::new(failure) })
+}
+
+/// Indented, with a newline at its end.
+#[must_use]
+pub fn text(value: &impl Serialize) -> String {
+    // Structs of strings, numbers and lists always have a JSON form.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}

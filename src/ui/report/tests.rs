@@ -1,0 +1,1 @@
+//! Snapshots of what a person reads.
