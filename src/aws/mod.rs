@@ -13,8 +13,10 @@ use std::iter;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::identity::IdentityCache;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -169,9 +171,16 @@ impl Aws {
                 if let Ok(name) = AppName::new(concat!("sbi-", env!("CARGO_PKG_VERSION"))) {
                     loader = loader.app_name(name);
                 }
-                if let Some(region) = region.clone() {
-                    loader = loader.region(region);
+                let mut of_profile = ProfileFileRegionProvider::builder();
+                if let Some(profile) = &profile {
+                    of_profile = of_profile.profile_name(profile);
                 }
+                // The SDK's chain would also ask EC2's metadata service: seconds of silence everywhere but on EC2.
+                let regions = RegionProviderChain::first_try(region)
+                    .or_else(EnvironmentVariableRegionProvider::new())
+                    .or_else(of_profile.build());
+                let region = regions.region().await;
+                loader = loader.region(region.clone());
                 if let Some(endpoint) = endpoint {
                     loader = loader.endpoint_url(endpoint);
                 }

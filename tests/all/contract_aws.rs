@@ -564,12 +564,22 @@ mod refusals {
 
     #[tokio::test]
     async fn a_lost_answer_to_a_creation_is_found_out_by_reading() {
-        let Some(url) = moto::url() else { return };
-        let aws = connect(url).await;
-        let name = UserName::new("contract-lost").unwrap();
-        aws.create_user(&name, &tags("acme/base")).await.unwrap();
-        // What the SDK's own retry meets when the first answer was lost.
-        aws.create_user(&name, &tags("acme/base")).await.unwrap();
+        let server = serve(|operation, _| match operation {
+            "GetUser" => xml(
+                "GetUser",
+                "<User><Path>/</Path><UserName>ada</UserName><UserId>i</UserId><Arn>arn</Arn>\
+                 <CreateDate>2026-01-01T00:00:00Z</CreateDate><Tags><member><Key>sbi:github-repository</Key>\
+                 <Value>acme/base</Value></member></Tags></User>",
+            ),
+            _ => xml_error(409, "EntityAlreadyExists", "by the first request"),
+        });
+        server.set_forecast(|number, _| match number {
+            0 => Weather::ResetAfter,
+            _ => Weather::Fair,
+        });
+        let name = UserName::new("ada").unwrap();
+        connect(&server.url()).await.create_user(&name, &tags("acme/base")).await.unwrap();
+        assert_eq!(operations(&server), ["CreateUser", "CreateUser", "GetUser"]);
     }
 
     #[tokio::test]
