@@ -7,10 +7,10 @@
 pub mod apply;
 pub mod aws;
 pub mod cli;
-// pub mod commands;
+pub mod commands;
 pub mod failure;
 pub mod github;
-// pub mod live;
+pub mod live;
 pub mod model;
 pub mod plan;
 #[cfg(feature = "sandbox")]

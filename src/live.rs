@@ -27,7 +27,8 @@ impl Live {
     /// # Errors
     /// The first refusal of either side; nothing has been changed.
     pub async fn observe(&self, config: &Config) -> Result<Observed, Failure> {
-        let (aws, github) = futures_util::future::try_join(self.observe_aws(config), self.observe_github(config)).await?;
+        let (aws, github) =
+            futures_util::future::try_join(self.observe_aws(config), self.observe_github(config)).await?;
         Ok(Observed { aws, github })
     }
 
@@ -62,7 +63,10 @@ impl Live {
 }
 
 /// What one authentication mode doesn't use is not asked for: it would be one more right to need.
-async fn only_if<T>(wanted: bool, read: impl Future<Output = Result<Option<T>, Failure>>) -> Result<Option<T>, Failure> {
+async fn only_if<T>(
+    wanted: bool,
+    read: impl Future<Output = Result<Option<T>, Failure>>,
+) -> Result<Option<T>, Failure> {
     if wanted { read.await } else { Ok(None) }
 }
 

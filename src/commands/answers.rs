@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::console::Console;
 use super::desire::Wishes;
 use super::detect;
 use crate::aws::Aws;
@@ -11,7 +12,6 @@ use crate::github::Github;
 use crate::model::config::Config;
 use crate::model::region::Region;
 use crate::templates;
-use crate::ui::Console;
 use crate::ui::questions::{Choice, Detected, Draft, Field, merge};
 
 /// Reads `sbi.toml`; `None` when there is none.
@@ -90,10 +90,8 @@ pub fn decide_with(
             draft.answer(field, &text)?;
         }
         draft.accept_defaults(detected);
-    } else if console.can_ask() {
-        while let Some(question) = draft.open_questions(detected).into_iter().next() {
-            console.ask(&question, &mut draft)?;
-        }
+    } else {
+        console.ask(&mut draft, detected)?;
     }
     let wishes = Wishes {
         overwrite: plan.overwrite.iter().cloned().collect(),
@@ -104,10 +102,9 @@ pub fn decide_with(
 }
 
 async fn detect_all((aws, github): (&Aws, &Github), console: &Console) -> Result<Detected, Failure> {
-    console.stage("finding out who you are");
+    let _stage = console.stage("finding out who you are");
     let folder = std::env::current_dir().unwrap_or_default();
-    let (caller, viewer, git) =
-        futures_util::join!(aws.caller_identity(), github.viewer(), detect::from_git(&folder));
+    let (caller, viewer, git) = futures_util::join!(aws.caller_identity(), github.viewer(), detect::from_git(&folder));
     let (caller, viewer) = both(caller, viewer)?;
     Ok(Detected {
         github_login: Some(viewer.login),

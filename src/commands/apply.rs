@@ -1,6 +1,7 @@
 //! `sbi apply`: converges on `sbi.toml` without questions about it.
 
 use super::answers::{in_region, read_config};
+use super::console::Console;
 use super::converge::{Run, converge};
 use super::desire::Wishes;
 use super::sign_in::{self, Places};
@@ -8,7 +9,6 @@ use super::watch::Patience;
 use crate::cli::{ApplyArgs, GlobalFlags};
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::ui::Console;
 
 /// # Errors
 /// When there is no `sbi.toml`; otherwise see `converge`.

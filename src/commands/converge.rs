@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::console::{Console, summary};
 use super::desire::{Wishes, desire, settle_environment};
 use super::next_steps;
 use super::watch::{self, Ended, Patience};
@@ -18,7 +19,7 @@ use crate::plan::operator::writing;
 use crate::plan::setup::plan_setup;
 use crate::plan::step::{Permission, Produced, Step};
 use crate::plan::{Known, Plan};
-use crate::ui::Console;
+use crate::ui::Glyph;
 
 /// What one run was asked to do beside the configuration.
 pub struct Run<'a> {
@@ -51,7 +52,8 @@ pub async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prosp
     plan.refusals.extend(too_few_scopes(&plan, &observed));
     if plan.refusals.is_empty() && !plan.is_empty() {
         let denied = live.aws.denied_actions(&observed.aws.caller.arn, &writing(&plan)).await?;
-        plan.refusals.extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
+        plan.refusals
+            .extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
     }
     Ok(Prospect { desired, observed, plan })
 }
@@ -87,64 +89,64 @@ fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
         .hinted("`sbi policy operator` prints all that this set-up needs: have it attached to you")
 }
 
-/// Shows the plan, and all its refusals as one failure.
-///
-/// # Errors
-/// When the plan must not be applied.
-pub fn show(prospect: &mut Prospect, policies: bool, console: &Console) -> Result<(), Failure> {
-    console.show_plan(&prospect.plan, &prospect.desired, &prospect.observed, policies)?;
-    combined(std::mem::take(&mut prospect.plan.refusals)).map_or(Ok(()), Err)
-}
-
 /// Runs the whole way, from the first look to the end of the pipeline's first run.
 ///
 /// # Errors
 /// What the person must know: a refusal before any effect, or what failed while applying.
-pub async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Console) -> Result<Desired, Failure> {
-    console.stage("looking at AWS and GitHub");
-    let mut prospect = look(live, config, &run.wishes).await?;
-    show(&mut prospect, run.show_policies, console)?;
-    let Prospect { desired, plan, .. } = prospect;
+pub async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Console) -> Result<Config, Failure> {
+    let stage = console.stage("looking at AWS and GitHub");
+    let prospect = look(live, config, &run.wishes).await?;
+    drop(stage);
+    console.show_plan(&prospect, run.show_policies, false)?;
+    let Prospect { desired, mut plan, observed } = prospect;
+    console.refuse(std::mem::take(&mut plan.refusals))?;
+    let config = desired.config;
     if plan.is_empty() {
-        return Ok(desired);
+        let nothing = Report { outcomes: Vec::new(), cancelled: false };
+        return end(console, &config, &observed, (&plan, &nothing), &plan.waiting, None).map(|()| config);
     }
     if !run.yes && !console.confirm("Apply this plan?")? {
         return Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled));
     }
     if let Some(path) = run.config_file {
-        keep_answers(path, &desired.config)?;
+        keep_answers(path, &config)?;
     }
-    let report = {
-        let progress = console.progress(&plan);
-        let cancel = async {
-            // Without a handler for Ctrl-C the default one ends the process, which a later run copes with too.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        apply(&plan, live, cancel, &|id, event| progress.event(id, &event)).await
-    };
+    let report = apply(&plan, live, cancellation(), &console.watch(&plan)).await;
     console.show_outcome(&plan, &report)?;
     if let Some(failure) = unsuccessful(&report) {
+        if !console.is_human() {
+            console.show_end(&plan, &report, &summary(Vec::new(), Vec::new()))?;
+        }
         return Err(failure);
     }
-    console.stage("looking again");
-    let again = look(live, &desired.config, &settled(&run.wishes)).await?;
+    let stage = console.stage("looking again");
+    let again = look(live, &config, &settled(&run.wishes)).await?;
+    drop(stage);
     if !again.plan.is_empty() || !again.plan.refusals.is_empty() {
-        console.show_plan(&again.plan, &again.desired, &again.observed, false)?;
+        console.show_plan(&again, false, false)?;
+        console.refuse(again.plan.refusals)?;
         return Err(Failure::new("AWS and GitHub do not show all of it yet")
             .hinted("run `sbi plan` in a minute; if it still lists changes, something undoes them"));
     }
+    console.line(Glyph::Done, "looked again: nothing is left to change");
     let followed = match (run.watch, released(&plan, &report)) {
         (Some(patience), Some(head)) => {
-            console.stage("waiting for the workflow run of the release");
-            let repository = &desired.config.github.repository;
-            Some(watch::follow(&live.github, repository, &head, patience, &|text| console.note(&text)).await?)
+            let stage = console.stage("waiting for the workflow run that the release starts");
+            let repository = &config.github.repository;
+            Some(watch::follow(&live.github, repository, &head, patience, &|text| stage.waits(&text)).await?)
         }
         _ => None,
     };
-    finish(console, &desired, &again.observed, &again.plan, followed)?;
-    Ok(desired)
+    end(console, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
+    Ok(config)
+}
+
+/// Ready when the person presses Ctrl-C.
+async fn cancellation() {
+    // Without a handler for Ctrl-C the default one ends the process, which a later run copes with too.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The environment was settled by the first look; the second one must not decide anew.
@@ -152,45 +154,40 @@ fn settled(wishes: &Wishes) -> Wishes {
     Wishes { environment_settled: true, ..wishes.clone() }
 }
 
-fn finish(
+/// Tells how the workflow run ended, what exists now, and what is left for a person.
+fn end(
     console: &Console,
-    desired: &Desired,
+    config: &Config,
     observed: &Observed,
-    plan: &Plan,
+    (plan, report): (&Plan, &Report),
+    waiting: &[String],
     followed: Option<Ended>,
 ) -> Result<(), Failure> {
-    let config = &desired.config;
-    let full_name =
-        observed.github.repository.as_ref().map_or_else(|| config.github.repository.to_string(), |r| r.full_name.clone());
-    let url = format!("https://github.com/{full_name}");
+    let url = observed.github.repository.as_ref().map_or_else(
+        || format!("https://github.com/{}", config.github.repository),
+        |found| format!("https://github.com/{}", found.full_name),
+    );
     let mut links = next_steps::links(config, &url);
-    let result = match followed {
+    let failed = match followed {
         Some(Ended::Succeeded { url }) => {
+            console.line(Glyph::Done, "the workflow run succeeded");
             links.push(next_steps::Link { label: "first run", url });
-            Ok(())
+            None
         }
         Some(Ended::StillRunning { url }) => {
-            console.note(&format!("the workflow run is still going: {url}"));
-            Ok(())
+            console.line(Glyph::Waiting, "the workflow run is still going");
+            links.push(next_steps::Link { label: "first run", url });
+            None
         }
         Some(Ended::Failed { url, failure }) => {
             links.push(next_steps::Link { label: "failed run", url });
-            Err(failure)
+            Some(failure)
         }
-        None => Ok(()),
+        None => None,
     };
-    console.show_summary(&next_steps::image(config), &links, &plan.waiting, &next_steps::for_a_person(config))?;
-    result
-}
-
-/// One failure for several, each with its own hints.
-fn combined(refusals: Vec<Failure>) -> Option<Failure> {
-    let mut refusals = refusals.into_iter();
-    let first = refusals.next()?;
-    Some(refusals.fold(first, |all, next| {
-        let all = all.hinted(format!("also: {next}"));
-        next.hints().iter().fold(all, |all, hint| all.hinted(hint.clone()))
-    }))
+    let next = waiting.iter().cloned().chain(next_steps::for_a_person(config)).collect();
+    console.show_end(plan, report, &summary(links, next))?;
+    failed.map_or(Ok(()), Err)
 }
 
 fn unsuccessful(report: &Report) -> Option<Failure> {

@@ -1,13 +1,13 @@
 //! `sbi init`: from nothing, or from anything, to a running pipeline.
 
 use super::answers::{Decided, decide, in_region};
+use super::console::Console;
 use super::converge::{Run, converge};
 use super::sign_in::{self, Places};
 use super::watch::Patience;
 use crate::cli::{GlobalFlags, InitArgs};
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::ui::Console;
 
 /// # Errors
 /// See `converge`.

@@ -1,1 +1,64 @@
-//! (see the design)
+//! A file a command; `converge` is what those that change things share.
+
+mod answers;
+mod apply;
+mod console;
+mod converge;
+mod desire;
+mod detect;
+mod init;
+mod next_steps;
+mod plan;
+mod policy;
+#[cfg(feature = "sandbox")]
+mod rehearse;
+mod render;
+mod sign_in;
+mod watch;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command, Format, command};
+use crate::failure::Failure;
+use console::Console;
+
+/// Runs one command to its end and says how it ended.
+pub async fn run(cli: Cli) -> ExitCode {
+    let format = match &cli.command {
+        Command::Init(arguments) => arguments.format,
+        Command::Plan(arguments) => arguments.format,
+        Command::Apply(arguments) => arguments.format,
+        Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
+    };
+    let console = Console::new(cli.global.color, format);
+    match dispatch(&cli, &console).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            console.show_failure(&failure);
+            ExitCode::from(failure.exit_code() as u8)
+        }
+    }
+}
+
+async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Init(arguments) => init::run(global, arguments, console).await,
+        Command::Plan(arguments) => plan::run(global, arguments, console).await,
+        Command::Apply(arguments) => apply::run(global, arguments, console).await,
+        Command::Render(arguments) => render::run(global, arguments, console),
+        Command::Policy(arguments) => policy::run(global, arguments, console),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut command(), "sbi", &mut script);
+            console.result(&String::from_utf8_lossy(&script))
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command())
+                .render(&mut page)
+                .map_err(|error| Failure::new("the manual page can't be rendered").caused_by(error))?;
+            console.result(&String::from_utf8_lossy(&page))
+        }
+    }
+}

@@ -48,7 +48,9 @@ pub fn image(config: &Config) -> String {
 pub fn for_a_person(config: &Config) -> Vec<String> {
     let mut steps = Vec::new();
     if config.publish.environment.is_some() {
-        steps.push("optional: require a reviewer for the `publish` environment, in the repository's settings".to_owned());
+        steps.push(
+            "optional: require a reviewer for the `publish` environment, in the repository's settings".to_owned(),
+        );
     }
     if config.github.visibility == Visibility::Private {
         steps.push(

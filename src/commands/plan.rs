@@ -1,12 +1,12 @@
 //! `sbi plan`: the same as `init`, stopped before the first write.
 
 use super::answers::{Decided, decide, in_region};
-use super::converge::{Prospect, look, show};
+use super::console::Console;
+use super::converge::look;
 use super::sign_in::{self, Places};
 use crate::cli::{GlobalFlags, PlanArgs};
 use crate::failure::{Cause, Failure};
 use crate::live::Live;
-use crate::ui::Console;
 
 /// # Errors
 /// See `look`; with `--check`, a plan that is not empty.
@@ -16,11 +16,15 @@ pub async fn run(global: &GlobalFlags, arguments: &PlanArgs, console: &Console) 
     let Decided { config, wishes } =
         decide(&arguments.answers, &arguments.plan, &global.config, global.yes, (&aws, &github), console).await?;
     let aws = in_region(&aws, &config.aws.region);
-    console.stage("looking at AWS and GitHub");
-    let mut prospect: Prospect = look(&Live { aws, github }, &config, &wishes).await?;
-    show(&mut prospect, arguments.plan.show_policies, console)?;
+    let stage = console.stage("looking at AWS and GitHub");
+    let mut prospect = look(&Live { aws, github }, &config, &wishes).await?;
+    drop(stage);
+    console.show_plan(&prospect, arguments.plan.show_policies, true)?;
+    console.refuse(std::mem::take(&mut prospect.plan.refusals))?;
     if arguments.check && !prospect.plan.is_empty() {
-        return Err(Failure::new("something would change").because(Cause::ChangesPending).hinted("`sbi apply` does it"));
+        return Err(Failure::new("something would change")
+            .because(Cause::ChangesPending)
+            .hinted("`sbi apply` does it"));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `sbi policy`: the IAM documents, offline.
 
+use super::console::Console;
 use crate::cli::{GlobalFlags, PolicyArgs, PolicyKind};
 use crate::failure::Failure;
 use crate::model::config::Config;
@@ -7,7 +8,6 @@ use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
 use crate::plan::operator::operator_policy;
-use crate::ui::Console;
 
 use super::answers;
 use super::desire::{Wishes, desire};
@@ -28,9 +28,11 @@ pub fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Console) -> R
 fn trust(config: Config, arguments: &PolicyArgs) -> Result<PolicyDocument, Failure> {
     let (Some(owner_id), Some(repository_id)) = (arguments.owner_id, arguments.repository_id) else {
         let repository = &config.github.repository;
-        return Err(Failure::usage("the trust policy names the repository by its numeric ids: --owner-id, --repository-id")
-            .hinted(format!("`gh api repos/{repository} --jq '.owner.id, .id'` prints both"))
-            .hinted("`sbi plan --show-policies` finds them out by itself"));
+        return Err(Failure::usage(
+            "the trust policy names the repository by its numeric ids: --owner-id, --repository-id",
+        )
+        .hinted(format!("`gh api repos/{repository} --jq '.owner.id, .id'` prints both"))
+        .hinted("`sbi plan --show-policies` finds them out by itself"));
     };
     let repository = &config.github.repository;
     let subject_prefix = format!("repo:{}@{owner_id}/{}@{repository_id}", repository.owner(), repository.name());

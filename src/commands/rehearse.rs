@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::answers::{Decided, decide_with, in_region};
+use super::console::Console;
 use super::converge::{Run, converge};
 use super::sign_in::{self, Places};
 use super::watch::Patience;
@@ -20,7 +21,7 @@ use crate::sandbox::aws::{AwsOptions, AwsStandIn};
 use crate::sandbox::github::{GithubOptions, GithubStandIn, RunContext, RunOutcome, WorkflowRunContext};
 use crate::sandbox::oidc::OidcIssuer;
 use crate::templates;
-use crate::ui::Console;
+use crate::ui::Glyph;
 use crate::ui::questions::{Detected, Field};
 
 /// The made-up person whose accounts the sandbox holds. The AWS account is the one of AWS's own examples.
@@ -45,7 +46,8 @@ pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) 
     let out = &arguments.sandbox_dir;
     refuse_foreign_folder(out)?;
     let room = open()?;
-    console.note("sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
+    console
+        .line(Glyph::Doing, "sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
     let mut places = Places {
         aws_endpoint: Some(room.aws.url()),
         aws_credentials: Some(room.aws.operator_credentials()),
@@ -79,20 +81,21 @@ pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) 
     let outcome = converge(&live, &config, &run, console).await;
     // Even after a failure, what the repository holds is worth a look.
     write_repository(&room, &config, out, console)?;
-    let desired = outcome?;
-    console.stage("proving it");
-    for line in prove(&room, &live.aws, &desired.config).await? {
-        console.proved(&line)?;
+    let config = outcome?;
+    for line in prove(&room, &live.aws, &config).await? {
+        console.line(Glyph::Done, &format!("proved: {line}"));
     }
     Ok(())
 }
 
 fn open() -> Result<Room, Failure> {
-    let no_port = |error| Failure::new("the sandbox can't listen on a loopback port").caused_by::<std::io::Error>(error);
+    let no_port =
+        |error| Failure::new("the sandbox can't listen on a loopback port").caused_by(error);
     let issuer = Arc::new(OidcIssuer::new()?);
     let aws = AwsStandIn::start(AwsOptions::new(ACCOUNT.parse()?)).map_err(no_port)?;
     aws.trust_github_issuer(Arc::clone(&issuer));
-    let github = GithubStandIn::start(GithubOptions { login: LOGIN.into(), ..GithubOptions::default() }).map_err(no_port)?;
+    let github =
+        GithubStandIn::start(GithubOptions { login: LOGIN.into(), ..GithubOptions::default() }).map_err(no_port)?;
     Ok(Room { issuer, aws: Arc::new(aws), github: Arc::new(github) })
 }
 
@@ -157,7 +160,8 @@ fn on_a_thread_of_its_own<T: Send>(job: impl Future<Output = Result<T, Failure>>
 async fn prove(room: &Room, operator: &Aws, config: &Config) -> Result<Vec<String>, Failure> {
     let repository = config.github.repository.to_string();
     let secrets = prove_secrets(room, config, &repository)?;
-    let mut proved = vec![format!("{secrets} secrets open with the repository's private key and hold what they should")];
+    let mut proved =
+        vec![format!("{secrets} secrets open with the repository's private key and hold what they should")];
     let publisher = match config.publish.auth {
         Auth::Oidc => prove_trust(room, operator, config, &repository, &mut proved).await?,
         Auth::AccessKey => {
@@ -261,12 +265,15 @@ fn write_repository(room: &Room, config: &Config, out: &Path, console: &Console)
     if out.join(MARKER).exists() {
         std::fs::remove_dir_all(out).map_err(failed)?;
     }
-    let marker = format!("What {} held on {} at the end of a rehearsal.\n", snapshot.full_name, snapshot.default_branch);
+    let marker =
+        format!("What {} held on {} at the end of a rehearsal.\n", snapshot.full_name, snapshot.default_branch);
     let files = snapshot.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
     for (path, bytes) in files.chain([(MARKER, marker.as_bytes())]) {
         let path = out.join(path);
-        std::fs::create_dir_all(path.parent().unwrap_or(out)).and_then(|()| std::fs::write(&path, bytes)).map_err(failed)?;
+        std::fs::create_dir_all(path.parent().unwrap_or(out))
+            .and_then(|()| std::fs::write(&path, bytes))
+            .map_err(failed)?;
     }
-    console.note(&format!("the repository's {} files are in {}", snapshot.files.len(), out.display()));
+    console.line(Glyph::Done, &format!("wrote the repository's {} files to {}", snapshot.files.len(), out.display()));
     Ok(())
 }

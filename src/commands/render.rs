@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::answers;
+use super::console::Console;
 use crate::cli::{GlobalFlags, RenderArgs};
 use crate::failure::Failure;
 use crate::model::desired::RenderedFile;
 use crate::templates;
-use crate::ui::Console;
 
 /// # Errors
 /// Bad or missing answers; files in the way, all of them at once and before any is written.

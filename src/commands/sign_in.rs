@@ -2,11 +2,11 @@
 
 use url::Url;
 
+use super::console::Console;
 use crate::aws::{self, Aws};
 use crate::failure::{Cause, Failure};
 use crate::github::{self, Github};
 use crate::model::secrets::{AccessKey, Token};
-use crate::ui::Console;
 
 /// Where AWS and GitHub are, when it is not where they usually are.
 #[derive(Default)]
@@ -25,7 +25,11 @@ pub struct Places {
 ///
 /// # Errors
 /// When there is no GitHub token, or an address is unusable.
-pub async fn to_both(places: &mut Places, profile: Option<String>, console: &Console) -> Result<(Aws, Github), Failure> {
+pub async fn to_both(
+    places: &mut Places,
+    profile: Option<String>,
+    console: &Console,
+) -> Result<(Aws, Github), Failure> {
     let settings = aws::Settings {
         profile,
         region: None,
@@ -46,7 +50,7 @@ async fn to_github(places: &Places, console: &Console) -> Result<Github, Failure
             Some(token) => token,
             None => match github::token_from_gh(&host).await {
                 Some(token) => token,
-                None => console.ask_token(&host)?.ok_or_else(|| no_token(&host))?,
+                None => console.ask_token(&host).await?.ok_or_else(|| no_token(&host))?,
             },
         },
     };

@@ -40,10 +40,17 @@ impl Patience {
 /// How the run that the release started ended.
 #[derive(Debug)]
 pub enum Ended {
-    Succeeded { url: String },
-    Failed { url: String, failure: Failure },
+    Succeeded {
+        url: String,
+    },
+    Failed {
+        url: String,
+        failure: Failure,
+    },
     /// It was still going when patience ran out.
-    StillRunning { url: String },
+    StillRunning {
+        url: String,
+    },
 }
 
 /// Waits for the run of `head` and follows it; `say` hears each change of state once.
@@ -108,7 +115,9 @@ async fn ended(github: &Github, repository: &GithubRepositoryName, run: Run) -> 
     let conclusion = run.conclusion.as_deref().unwrap_or("no conclusion").replace('_', " ");
     let failed = jobs.iter().find(|job| job.conclusion.as_deref() == Some("failure"));
     let failure = match failed {
-        None => Failure::new(format!("the workflow run ended with {conclusion}")).hinted(format!("read it: {}", run.url)),
+        None => {
+            Failure::new(format!("the workflow run ended with {conclusion}")).hinted(format!("read it: {}", run.url))
+        }
         Some(job) => {
             let step = job.steps.iter().find(|step| step.conclusion.as_deref() == Some("failure"));
             let place = match step {
@@ -132,8 +141,12 @@ fn advice(job: &str) -> &'static str {
             "the image has CRITICAL or HIGH findings or an end-of-life base: the job's table names them; update the base, \
              then publish the next version"
         }
-        "sarif" => "findings could not be uploaded: switch code scanning on, or make the upload optional in the workflow",
-        "publish" => "nothing was tagged; `sbi plan` shows whether role, policy or secrets drifted; then re-run the job",
+        "sarif" => {
+            "findings could not be uploaded: switch code scanning on, or make the upload optional in the workflow"
+        }
+        "publish" => {
+            "nothing was tagged; `sbi plan` shows whether role, policy or secrets drifted; then re-run the job"
+        }
         "verify" => "the image in the registry is not the one that was scanned: do not hand it out",
         _ => "mend it, then publish the next version: a failed release's tag is never reused",
     }

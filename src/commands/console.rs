@@ -1,0 +1,214 @@
+//! One run's way to the person: which stream gets what, human or JSON, and who can be asked.
+
+use std::cell::Cell;
+use std::io::{self, Write as _};
+
+use super::converge::Prospect;
+use super::next_steps;
+use crate::apply::{Event, Report};
+use crate::cli::{Color, Format};
+use crate::failure::Failure;
+use crate::model::identity::{publishing_policy, trust_policy};
+use crate::model::secrets::Token;
+use crate::plan::{Known, Plan, StepId};
+use crate::ui::progress::{Progress, Stage};
+use crate::ui::prompt::{Prompt, nobody_to_confirm};
+use crate::ui::questions::{Detected, Draft};
+use crate::ui::report::{self, Summary, Who};
+use crate::ui::{Glyph, Stream, Style, json, unless_closed};
+
+/// Results go to stdout, everything else to stderr.
+pub struct Console {
+    out: Style,
+    err: Style,
+    progress: Progress,
+    prompt: Option<Prompt>,
+    format: Format,
+    /// stdout holds the one JSON document already.
+    answered: Cell<bool>,
+}
+
+impl Console {
+    /// Call it inside the runtime: asking takes over Ctrl-C.
+    #[must_use]
+    pub fn new(color: Color, format: Format) -> Self {
+        let color = match color {
+            Color::Auto => None,
+            Color::Always => Some(true),
+            Color::Never => Some(false),
+        };
+        let err = Style::of(Stream::Stderr, color);
+        Self {
+            out: Style::of(Stream::Stdout, color),
+            err,
+            progress: Progress::on_stderr(err),
+            prompt: Prompt::new(err),
+            format,
+            answered: Cell::new(false),
+        }
+    }
+
+    /// Says what is being done until the answer is dropped or told how it ended.
+    pub fn stage(&self, text: &str) -> Stage<'_> {
+        self.progress.stage(text)
+    }
+
+    pub fn line(&self, glyph: Glyph, text: &str) {
+        self.progress.line(glyph, text);
+    }
+
+    /// The callback of `apply`.
+    pub fn watch<'a>(&'a self, plan: &'a Plan) -> impl Fn(StepId, Event<'_>) + 'a {
+        self.progress.watch(plan)
+    }
+
+    /// Asks what is open, where somebody can be asked.
+    ///
+    /// # Errors
+    /// `Cancelled` after Ctrl-C.
+    pub fn ask(&self, draft: &mut Draft, detected: &Detected) -> Result<(), Failure> {
+        self.prompt.as_ref().map_or(Ok(()), |prompt| prompt.ask_all(draft, detected))
+    }
+
+    /// Asks for a GitHub token; `None` where nobody can be asked.
+    ///
+    /// # Errors
+    /// `Cancelled` after Ctrl-C.
+    pub async fn ask_token(&self, host: &str) -> Result<Option<Token>, Failure> {
+        match &self.prompt {
+            Some(prompt) => {
+                prompt.token(&format!("no token for {host} in GH_TOKEN, GITHUB_TOKEN or gh")).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// # Errors
+    /// `Cancelled` after Ctrl-C; when nobody can be asked.
+    pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        self.prompt.as_ref().ok_or_else(nobody_to_confirm)?.confirm(question)
+    }
+
+    /// Writes to stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to; a closed pipe is none.
+    pub fn result(&self, text: &str) -> Result<(), Failure> {
+        self.answered.set(true);
+        written(Stream::Stdout, |w| w.write_all(text.as_bytes()))
+    }
+
+    /// Shows a plan: as the command's result on stdout, or on the way to applying it on stderr.
+    ///
+    /// # Errors
+    /// When the stream can't be written to.
+    pub fn show_plan(&self, prospect: &Prospect, policies: bool, is_result: bool) -> Result<(), Failure> {
+        let Prospect { desired, observed, plan } = prospect;
+        if self.format == Format::Json {
+            return if is_result { self.result(&json::text(&json::PlanJson::new(plan))) } else { Ok(()) };
+        }
+        if !plan.refusals.is_empty() {
+            return Ok(());
+        }
+        let (stream, style) = if is_result { (Stream::Stdout, self.out) } else { (Stream::Stderr, self.err) };
+        let who = Who { aws: observed.aws.caller.arn.clone(), github: observed.github.viewer.login.clone() };
+        self.progress.suspend(|| {
+            written(stream, |w| {
+                report::print_plan(plan, &desired.config, &who, style, w)?;
+                if policies { report::print_policies(&documents(prospect), style, w) } else { Ok(()) }
+            })
+        })
+    }
+
+    /// Writes how applying ended, for people.
+    ///
+    /// # Errors
+    /// When stderr can't be written to.
+    pub fn show_outcome(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        written(Stream::Stderr, |w| report::print_outcome(report, plan, self.err, w))
+    }
+
+    /// The result of a run that changes things, on stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to.
+    pub fn show_end(&self, plan: &Plan, report: &Report, summary: &Summary) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.result(&json::text(&json::OutcomeJson::new(plan, report, summary))),
+            Format::Human => written(Stream::Stdout, |w| report::print_summary(summary, self.out, w)),
+        }
+    }
+
+    #[must_use]
+    pub fn is_human(&self) -> bool {
+        self.format == Format::Human
+    }
+
+    /// Writes what went wrong, and in JSON makes it the result when there is no other.
+    pub fn show_failure(&self, failure: &Failure) {
+        // There is nobody left to tell when stderr is gone.
+        let _ = written(Stream::Stderr, |w| report::print_failure(failure, self.err, w));
+        if self.format == Format::Json && !self.answered.get() {
+            let _ = self.result(&json::failure_text(failure));
+        }
+    }
+
+    /// Every refusal but the last on stderr, the last for the caller to fail with.
+    pub fn refuse(&self, refusals: Vec<Failure>) -> Result<(), Failure> {
+        let mut refusals = refusals;
+        let Some(last) = refusals.pop() else { return Ok(()) };
+        for failure in &refusals {
+            let _ = written(Stream::Stderr, |w| report::print_failure(failure, self.err, w));
+        }
+        Err(last)
+    }
+}
+
+/// The IAM documents of a plan, as far as their numbers are known.
+fn documents(prospect: &Prospect) -> Vec<(String, crate::model::iam::PolicyDocument)> {
+    let config = &prospect.desired.config;
+    let mut documents = vec![("what the pipeline may do".to_owned(), publishing_policy(config))];
+    if config.publish.auth == crate::model::config::Auth::Oidc {
+        let known = prospect.observed.github.repository.as_ref().map(|found| Known::Now(found.identity.clone()));
+        if let Some(Known::Now(identity)) = known {
+            documents
+                .push(("whom the role trusts".to_owned(), trust_policy(config, &prospect.desired.subject, &identity)));
+        } else {
+            let unknown = crate::model::observed::GithubIdentity {
+                repository_id: 0,
+                owner_id: prospect.observed.github.owner.id,
+                subject_prefix: format!(
+                    "repo:{} (GitHub tells it when the repository exists)",
+                    config.github.repository
+                ),
+            };
+            let title = "whom the role trusts; repository_id 0 stands for the number that GitHub will give";
+            documents.push((title.to_owned(), trust_policy(config, &prospect.desired.subject, &unknown)));
+        }
+    }
+    documents
+}
+
+/// What a run ends with, from its links and what is left to do.
+#[must_use]
+pub fn summary(links: Vec<next_steps::Link>, next: Vec<String>) -> Summary {
+    Summary {
+        links: links.into_iter().map(|link| (link.label.to_owned(), link.url)).collect(),
+        next,
+        notes: Vec::new(),
+    }
+}
+
+fn written(stream: Stream, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Failure> {
+    let result = match stream {
+        Stream::Stdout => {
+            let mut w = io::stdout().lock();
+            write(&mut w).and_then(|()| w.flush())
+        }
+        Stream::Stderr => write(&mut io::stderr().lock()),
+    };
+    unless_closed(result).map_err(|error| Failure::new("the terminal can't be written to").caused_by(error))
+}
