@@ -36,12 +36,6 @@ impl Aws {
         Ok(self.with_credentials(SharedCredentialsProvider::new(session)))
     }
 
-    /// The same region and endpoint as another identity, given by its access key.
-    #[must_use]
-    pub fn with_access_key(&self, key: &crate::model::secrets::AccessKey) -> Aws {
-        self.with_key(key)
-    }
-
     /// The two first calls of every push: signing in to the registry, and starting an upload. Uploads nothing.
     ///
     /// # Errors

@@ -5,12 +5,10 @@ use std::path::Path;
 use super::console::Console;
 use super::desire::Wishes;
 use super::detect;
-use crate::aws::Aws;
 use crate::cli::{AnswerFlags, PlanFlags};
 use crate::failure::{Cause, Failure};
-use crate::github::Github;
+use crate::live::Live;
 use crate::model::config::Config;
-use crate::model::region::Region;
 use crate::templates;
 use crate::ui::questions::{Choice, Detected, Draft, Field, merge};
 
@@ -63,11 +61,11 @@ pub async fn decide(
     plan: &PlanFlags,
     path: &Path,
     yes: bool,
-    sides: (&Aws, &Github),
+    live: &Live,
     console: &Console,
 ) -> Result<Decided, Failure> {
     let complete = draft(flags, path)?.finish(&Detected::default()).is_ok();
-    let detected = if complete { Detected::default() } else { detect_all(sides, console).await? };
+    let detected = if complete { Detected::default() } else { detect_all(live, console).await? };
     decide_with(flags, plan, path, yes, &detected, None, console)
 }
 
@@ -101,14 +99,14 @@ pub fn decide_with(
     Ok(Decided { config: draft.finish(detected)?, wishes })
 }
 
-async fn detect_all((aws, github): (&Aws, &Github), console: &Console) -> Result<Detected, Failure> {
+async fn detect_all(live: &Live, console: &Console) -> Result<Detected, Failure> {
     let _stage = console.stage("finding out who you are");
     let folder = std::env::current_dir().unwrap_or_default();
-    let (caller, viewer, git) = futures_util::join!(aws.caller_identity(), github.viewer(), detect::from_git(&folder));
+    let ((caller, viewer), git) = futures_util::join!(live.who(), detect::from_git(&folder));
     let (caller, viewer) = both(caller, viewer)?;
     Ok(Detected {
         github_login: Some(viewer.login),
-        region: aws.detected_region(),
+        region: live.detected_region(),
         account: Some(caller.account.to_string()),
         ..git
     })
@@ -127,10 +125,4 @@ fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Fa
             Err(hints.into_iter().fold(failure, Failure::hinted))
         }
     }
-}
-
-/// The same account in the region that was decided.
-#[must_use]
-pub fn in_region(aws: &Aws, region: &Region) -> Aws {
-    if aws.detected_region().as_deref() == Some(region.as_str()) { aws.clone() } else { aws.in_region(region) }
 }

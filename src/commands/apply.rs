@@ -1,14 +1,13 @@
 //! `sbi apply`: converges on `sbi.toml` without questions about it.
 
-use super::answers::{in_region, read_config};
+use super::answers::read_config;
 use super::console::Console;
 use super::converge::{Run, converge};
 use super::desire::Wishes;
-use super::sign_in::{self, Places};
-use super::watch::Patience;
 use crate::cli::{ApplyArgs, GlobalFlags};
 use crate::failure::Failure;
-use crate::live::Live;
+use crate::live::sign_in::Places;
+use crate::live::watch::Patience;
 
 /// # Errors
 /// When there is no `sbi.toml`; otherwise see `converge`.
@@ -18,9 +17,8 @@ pub async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &Console)
         Failure::usage(format!("there is no `{}` here", path.display()))
             .hinted("`sbi init` asks and writes it; or fetch it from the GitHub repository")
     })?;
-    let mut places = Places::default();
-    let (aws, github) = sign_in::to_both(&mut places, arguments.aws.profile.clone(), console).await?;
-    let aws = in_region(&aws, &config.aws.region);
+    let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
+    let live = live.in_region(&config.aws.region);
     let run = Run {
         wishes: Wishes {
             overwrite: arguments.plan.overwrite.iter().cloned().collect(),
@@ -32,5 +30,5 @@ pub async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &Console)
         watch: (!arguments.no_watch).then(Patience::default),
         config_file: Some(path),
     };
-    converge(&Live { aws, github }, &config, &run, console).await.map(drop)
+    converge(&live, &config, &run, console).await.map(drop)
 }

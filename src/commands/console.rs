@@ -8,8 +8,9 @@ use super::next_steps;
 use crate::apply::{Event, Report};
 use crate::cli::{Color, Format};
 use crate::failure::Failure;
+use crate::live::Live;
+use crate::live::sign_in::Places;
 use crate::model::identity::{publishing_policy, trust_policy};
-use crate::model::secrets::Token;
 use crate::plan::{Known, Plan, StepId};
 use crate::ui::progress::{Progress, Stage};
 use crate::ui::prompt::{Prompt, nobody_to_confirm};
@@ -70,17 +71,19 @@ impl Console {
         self.prompt.as_ref().map_or(Ok(()), |prompt| prompt.ask_all(draft, detected))
     }
 
-    /// Asks for a GitHub token; `None` where nobody can be asked.
+    /// Signs in to both sides; asks for a GitHub token where there is none and somebody can be asked.
     ///
     /// # Errors
-    /// `Cancelled` after Ctrl-C.
-    pub async fn ask_token(&self, host: &str) -> Result<Option<Token>, Failure> {
-        match &self.prompt {
-            Some(prompt) => {
-                prompt.token(&format!("no token for {host} in GH_TOKEN, GITHUB_TOKEN or gh")).await.map(Some)
+    /// When there is no token, or an address is unusable.
+    pub async fn sign_in(&self, places: Places, profile: Option<String>) -> Result<Live, Failure> {
+        let ask = |host: String| async move {
+            let why = format!("no token for {host} in GH_TOKEN, GITHUB_TOKEN or gh");
+            match &self.prompt {
+                Some(prompt) => prompt.token(&why).await.map(Some),
+                None => Ok(None),
             }
-            None => Ok(None),
-        }
+        };
+        Live::sign_in(places, profile, ask).await
     }
 
     /// # Errors

@@ -1,23 +1,20 @@
 //! The heart of every command that changes something: observe → plan → confirm → apply → observe again → watch.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::console::{Console, summary};
 use super::desire::{Wishes, desire, settle_environment};
 use super::next_steps;
-use super::watch::{self, Ended, Patience};
 use crate::apply::{Outcome, Report, apply};
 use crate::failure::{Cause, Failure};
-use crate::github::missing_scopes;
 use crate::live::Live;
+use crate::live::watch::{Ended, Patience};
 use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
 use crate::model::observed::Observed;
-use crate::plan::operator::writing;
 use crate::plan::setup::plan_setup;
-use crate::plan::step::{Permission, Produced, Step};
+use crate::plan::step::{Produced, Step};
 use crate::plan::{Known, Plan};
 use crate::ui::Glyph;
 
@@ -51,7 +48,7 @@ pub async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prosp
     let mut plan = plan_setup(&desired, &observed);
     plan.refusals.extend(too_few_scopes(&plan, &observed));
     if plan.refusals.is_empty() && !plan.is_empty() {
-        let denied = live.aws.denied_actions(&observed.aws.caller.arn, &writing(&plan)).await?;
+        let denied = live.denied_actions(&observed, &plan).await?;
         plan.refusals
             .extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
     }
@@ -59,16 +56,7 @@ pub async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prosp
 }
 
 fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {
-    let wanted: BTreeSet<&'static str> = plan
-        .nodes()
-        .iter()
-        .flat_map(|node| node.step.permissions())
-        .filter_map(|permission| match permission {
-            Permission::Github(name) => Some(name),
-            Permission::Aws { .. } => None,
-        })
-        .collect();
-    let missing = missing_scopes(&observed.github.viewer.token, &wanted);
+    let missing = Live::missing_scopes(observed, plan);
     if missing.is_empty() {
         return None;
     }
@@ -133,7 +121,7 @@ pub async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Con
         (Some(patience), Some(head)) => {
             let stage = console.stage("waiting for the workflow run that the release starts");
             let repository = &config.github.repository;
-            Some(watch::follow(&live.github, repository, &head, patience, &|text| stage.waits(&text)).await?)
+            Some(live.follow_run(repository, &head, patience, &|text| stage.waits(&text)).await?)
         }
         _ => None,
     };

@@ -1,13 +1,12 @@
 //! `sbi init`: from nothing, or from anything, to a running pipeline.
 
-use super::answers::{Decided, decide, in_region};
+use super::answers::{Decided, decide};
 use super::console::Console;
 use super::converge::{Run, converge};
-use super::sign_in::{self, Places};
-use super::watch::Patience;
 use crate::cli::{GlobalFlags, InitArgs};
 use crate::failure::Failure;
-use crate::live::Live;
+use crate::live::sign_in::Places;
+use crate::live::watch::Patience;
 
 /// # Errors
 /// See `converge`.
@@ -16,12 +15,11 @@ pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) 
     if arguments.sandbox {
         return super::rehearse::run(global, arguments, console).await;
     }
-    let mut places = Places::default();
-    let (aws, github) = sign_in::to_both(&mut places, arguments.aws.profile.clone(), console).await?;
+    let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
     let path = &global.config;
     let Decided { config, wishes } =
-        decide(&arguments.answers, &arguments.plan, path, global.yes, (&aws, &github), console).await?;
-    let aws = in_region(&aws, &config.aws.region);
+        decide(&arguments.answers, &arguments.plan, path, global.yes, &live, console).await?;
+    let live = live.in_region(&config.aws.region);
     let run = Run {
         wishes,
         yes: global.yes,
@@ -29,5 +27,5 @@ pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) 
         watch: (!arguments.no_watch).then(Patience::default),
         config_file: Some(path),
     };
-    converge(&Live { aws, github }, &config, &run, console).await.map(drop)
+    converge(&live, &config, &run, console).await.map(drop)
 }

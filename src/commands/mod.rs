@@ -13,8 +13,6 @@ mod policy;
 #[cfg(feature = "sandbox")]
 mod rehearse;
 mod render;
-mod sign_in;
-mod watch;
 
 use std::process::ExitCode;
 

@@ -1,23 +1,21 @@
 //! `sbi plan`: the same as `init`, stopped before the first write.
 
-use super::answers::{Decided, decide, in_region};
+use super::answers::{Decided, decide};
 use super::console::Console;
 use super::converge::look;
-use super::sign_in::{self, Places};
 use crate::cli::{GlobalFlags, PlanArgs};
 use crate::failure::{Cause, Failure};
-use crate::live::Live;
+use crate::live::sign_in::Places;
 
 /// # Errors
 /// See `look`; with `--check`, a plan that is not empty.
 pub async fn run(global: &GlobalFlags, arguments: &PlanArgs, console: &Console) -> Result<(), Failure> {
-    let mut places = Places::default();
-    let (aws, github) = sign_in::to_both(&mut places, arguments.aws.profile.clone(), console).await?;
+    let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
     let Decided { config, wishes } =
-        decide(&arguments.answers, &arguments.plan, &global.config, global.yes, (&aws, &github), console).await?;
-    let aws = in_region(&aws, &config.aws.region);
+        decide(&arguments.answers, &arguments.plan, &global.config, global.yes, &live, console).await?;
+    let live = live.in_region(&config.aws.region);
     let stage = console.stage("looking at AWS and GitHub");
-    let mut prospect = look(&Live { aws, github }, &config, &wishes).await?;
+    let mut prospect = look(&live, &config, &wishes).await?;
     drop(stage);
     console.show_plan(&prospect, arguments.plan.show_policies, true)?;
     console.refuse(std::mem::take(&mut prospect.plan.refusals))?;

@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::answers::{Decided, decide_with, in_region};
+use super::answers::{Decided, decide_with};
 use super::console::Console;
 use super::converge::{Run, converge};
-use super::sign_in::{self, Places};
-use super::watch::Patience;
-use crate::aws::{self, Aws};
 use crate::cli::{GlobalFlags, InitArgs};
 use crate::failure::Failure;
-use crate::live::Live;
+use crate::live::publisher::Publisher;
+use crate::live::sign_in::Places;
+use crate::live::watch::Patience;
 use crate::model::config::{Auth, Config};
 use crate::model::identity::OIDC_ISSUER;
 use crate::model::names::EcrRepositoryName;
@@ -48,13 +47,13 @@ pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) 
     let room = open()?;
     console
         .line(Glyph::Doing, "sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
-    let mut places = Places {
+    let places = Places {
         aws_endpoint: Some(room.aws.url()),
         aws_credentials: Some(room.aws.operator_credentials()),
         github_api: Some(room.github.url()),
         github_token: Some(room.github.token()),
     };
-    let (aws, github) = sign_in::to_both(&mut places, None, console).await?;
+    let live = console.sign_in(places, None).await?;
     let detected = Detected {
         github_login: Some(LOGIN.into()),
         region: Some(REGION.into()),
@@ -68,7 +67,7 @@ pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) 
     let nowhere = out.join("sbi.toml.none");
     let Decided { config, wishes } =
         decide_with(&arguments.answers, &arguments.plan, &nowhere, global.yes, &detected, Some(guess), console)?;
-    let aws = in_region(&aws, &config.aws.region);
+    let live = live.in_region(&config.aws.region);
     let run = Run {
         wishes,
         yes: global.yes,
@@ -77,20 +76,18 @@ pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) 
         config_file: None,
     };
     run_publish_job_for_real(&room, &config);
-    let live = Live { aws, github };
     let outcome = converge(&live, &config, &run, console).await;
     // Even after a failure, what the repository holds is worth a look.
     write_repository(&room, &config, out, console)?;
     let config = outcome?;
-    for line in prove(&room, &live.aws, &config).await? {
+    for line in prove(&room, &config).await? {
         console.line(Glyph::Done, &format!("proved: {line}"));
     }
     Ok(())
 }
 
 fn open() -> Result<Room, Failure> {
-    let no_port =
-        |error| Failure::new("the sandbox can't listen on a loopback port").caused_by(error);
+    let no_port = |error| Failure::new("the sandbox can't listen on a loopback port").caused_by(error);
     let issuer = Arc::new(OidcIssuer::new()?);
     let aws = AwsStandIn::start(AwsOptions::new(ACCOUNT.parse()?)).map_err(no_port)?;
     aws.trust_github_issuer(Arc::clone(&issuer));
@@ -114,23 +111,17 @@ fn run_publish_job_for_real(room: &Room, config: &Config) {
         let claims = context.jobs.iter().find_map(|job| job.claims.clone());
         let job = async {
             let repository: EcrRepositoryName = secret("ECR_REPOSITORY").unwrap_or_default().parse()?;
-            let nobody = AccessKey::new("AKIANOBODY".into(), "none".into());
-            let settings = |key| aws::Settings {
-                region: Some(region.clone()),
-                endpoint: Some(aws_url.clone()),
-                credentials: Some(key),
-                profile: None,
-            };
+            let (endpoint, region) = (aws_url.clone(), region.clone());
             let publisher = match auth {
                 Auth::Oidc => {
                     let token = issuer.sign(&claims.unwrap_or_default())?;
                     let role = secret("AWS_ROLE_ARN").unwrap_or_default();
-                    Aws::connect(settings(nobody)).await?.assume_role_with_token(&role, &token).await?
+                    Publisher::with_token(endpoint, region, &role, &token).await?
                 }
                 Auth::AccessKey => {
                     let id = secret(KEY_ID_SECRET).unwrap_or_default();
                     let key = AccessKey::new(id, secret(SECRET_KEY_SECRET).unwrap_or_default());
-                    Aws::connect(settings(key)).await?
+                    Publisher::with_key(endpoint, region, key).await?
                 }
             };
             publisher.start_push(&repository).await
@@ -157,16 +148,16 @@ fn on_a_thread_of_its_own<T: Send>(job: impl Future<Output = Result<T, Failure>>
 }
 
 /// What the run promised, each checked on the far side.
-async fn prove(room: &Room, operator: &Aws, config: &Config) -> Result<Vec<String>, Failure> {
+async fn prove(room: &Room, config: &Config) -> Result<Vec<String>, Failure> {
     let repository = config.github.repository.to_string();
     let secrets = prove_secrets(room, config, &repository)?;
     let mut proved =
         vec![format!("{secrets} secrets open with the repository's private key and hold what they should")];
     let publisher = match config.publish.auth {
-        Auth::Oidc => prove_trust(room, operator, config, &repository, &mut proved).await?,
+        Auth::Oidc => prove_trust(room, config, &repository, &mut proved).await?,
         Auth::AccessKey => {
             proved.push("the access key in the secrets is the active one of the publishing user".into());
-            operator.with_access_key(&uploaded_key(room, &repository)?)
+            Publisher::with_key(room.aws.url(), config.aws.region.clone(), uploaded_key(room, &repository)?).await?
         }
     };
     publisher.start_push(&config.ecr.repository).await.map_err(|failure| failure.during("prove the push"))?;
@@ -208,11 +199,10 @@ fn prove_secrets(room: &Room, config: &Config, repository: &str) -> Result<usize
 
 async fn prove_trust(
     room: &Room,
-    operator: &Aws,
     config: &Config,
     repository: &str,
     proved: &mut Vec<String>,
-) -> Result<Aws, Failure> {
+) -> Result<Publisher, Failure> {
     let role = config.iam_arn(&format!("role/{}", config.role()));
     let environment = config.publish.environment.as_ref().map(|name| name.as_str());
     let release = WorkflowRunContext::release(templates::WORKFLOW, config.publish.release.as_str(), environment);
@@ -220,10 +210,11 @@ async fn prove_trust(
         .github
         .claims_for(repository, &release)
         .ok_or_else(|| Failure::new("the sandbox's repository issues no token"))?;
-    let publisher = operator
-        .assume_role_with_token(&role, &room.issuer.sign(&claims)?)
-        .await
-        .map_err(|failure| failure.during("prove the trust"))?;
+    let assume = async |claims: &serde_json::Value| {
+        let token = room.issuer.sign(claims)?;
+        Publisher::with_token(room.aws.url(), config.aws.region.clone(), &role, &token).await
+    };
+    let publisher = assume(&claims).await.map_err(|failure| failure.during("prove the trust"))?;
     let subject = claims["sub"].as_str().unwrap_or_default();
     proved.push(format!("the role opens for {subject}"));
     let wrong: [(&str, &str, serde_json::Value); 3] = [
@@ -234,7 +225,7 @@ async fn prove_trust(
     for (what, claim, value) in wrong {
         let mut forged = claims.clone();
         forged[claim] = value;
-        expect_refusal(operator.assume_role_with_token(&role, &room.issuer.sign(&forged)?).await, what)?;
+        expect_refusal(assume(&forged).await, what)?;
         proved.push(format!("and stays shut for {what} ({OIDC_ISSUER}:{claim})"));
     }
     Ok(publisher)

@@ -82,7 +82,12 @@ impl Github {
         Ok(Github { octo, installation, key: Arc::default() })
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, http_headers::Headers, Value), Failure> {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, http_headers::Headers, Value), Failure> {
         let uri = path.to_owned();
         let response = match method {
             "GET" => self.octo._get(uri).await,
@@ -125,9 +130,18 @@ impl Github {
     }
 
     pub async fn owner(&self, login: &str, viewer: &Viewer) -> Result<Owner, Failure> {
-        let user = if login.eq_ignore_ascii_case(&viewer.login) { self.get("/user").await? } else { self.get(&format!("/users/{login}")).await? };
+        let user = if login.eq_ignore_ascii_case(&viewer.login) {
+            self.get("/user").await?
+        } else {
+            self.get(&format!("/users/{login}")).await?
+        };
         let is_organization = user["type"] == "Organization";
-        Ok(Owner { login: s(&user["login"]), id: user["id"].as_u64().unwrap_or(0), is_organization, plan: user["plan"]["name"].as_str().map(str::to_owned) })
+        Ok(Owner {
+            login: s(&user["login"]),
+            id: user["id"].as_u64().unwrap_or(0),
+            is_organization,
+            plan: user["plan"]["name"].as_str().map(str::to_owned),
+        })
     }
 
     pub async fn repository(&self, name: &GithubRepositoryName) -> Result<Option<GithubRepository>, Failure> {
@@ -140,7 +154,7 @@ impl Github {
         let head = self.get(&format!("{root}/git/ref/heads/{branch}")).await.ok();
         let lock = self.maybe(&format!("{root}/contents/sbi.lock")).await?;
         let secrets = self.get(&format!("{root}/actions/secrets?per_page=100")).await?;
-        let envs = self.get(&format!("{root}/environments?per_page=100")).await?;
+        let envs = self.maybe(&format!("{root}/environments?per_page=100")).await?.unwrap_or_default();
         let perms = self.maybe(&format!("{root}/actions/permissions")).await?;
         let wf = self.maybe(&format!("{root}/actions/permissions/workflow")).await?;
         let rules = self.maybe(&format!("{root}/rules/branches/{branch}")).await?;
@@ -152,13 +166,28 @@ impl Github {
             let custom = e["deployment_branch_policy"]["custom_branch_policies"] == true;
             let pats = if custom {
                 let l = self.get(&format!("{root}/environments/{n}/deployment-branch-policies")).await?;
-                Some(l["branch_policies"].as_array().into_iter().flatten().filter(|p| p["type"] == "tag").map(|p| s(&p["name"])).collect())
-            } else { None };
+                Some(
+                    l["branch_policies"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter(|p| p["type"] == "tag")
+                        .map(|p| s(&p["name"]))
+                        .collect(),
+                )
+            } else {
+                None
+            };
             environments.insert(n, Environment { tag_patterns: pats });
         }
-        let has = |kind: &str| rules.as_ref().and_then(|r| r.as_array()).is_some_and(|r| r.iter().any(|x| x["type"] == kind));
+        let has =
+            |kind: &str| rules.as_ref().and_then(|r| r.as_array()).is_some_and(|r| r.iter().any(|x| x["type"] == kind));
         Ok(Some(GithubRepository {
-            identity: GithubIdentity { repository_id: repo["id"].as_u64().unwrap_or(0), owner_id: repo["owner"]["id"].as_u64().unwrap_or(0), subject_prefix: s(&sub["sub_claim_prefix"]) },
+            identity: GithubIdentity {
+                repository_id: repo["id"].as_u64().unwrap_or(0),
+                owner_id: repo["owner"]["id"].as_u64().unwrap_or(0),
+                subject_prefix: s(&sub["sub_claim_prefix"]),
+            },
             full_name: s(&repo["full_name"]),
             private: repo["private"] == true,
             archived: repo["archived"] == true,
@@ -166,12 +195,27 @@ impl Github {
             can_push: repo["permissions"]["push"] == true,
             default_branch: branch,
             head: head.map(|h| CommitId::told(s(&h["object"]["sha"]))),
-            files: tree.map(|t| t["tree"].as_array().into_iter().flatten().filter(|e| e["type"] == "blob").map(|e| (s(&e["path"]), BlobId::told(s(&e["sha"])))).collect()).unwrap_or_default(),
+            files: tree
+                .map(|t| {
+                    t["tree"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter(|e| e["type"] == "blob")
+                        .map(|e| (s(&e["path"]), BlobId::told(s(&e["sha"]))))
+                        .collect()
+                })
+                .unwrap_or_default(),
             lock: lock.and_then(|l| {
                 let text: String = s(&l["content"]).chars().filter(|c| !c.is_whitespace()).collect();
                 Lock::parse(&String::from_utf8(STANDARD.decode(text).ok()?).ok()?).ok()
             }),
-            secrets: secrets["secrets"].as_array().into_iter().flatten().filter_map(|x| Some((s(&x["name"]), x["updated_at"].as_str()?.parse().ok()?))).collect(),
+            secrets: secrets["secrets"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|x| Some((s(&x["name"]), x["updated_at"].as_str()?.parse().ok()?)))
+                .collect(),
             environments,
             actions: perms.zip(wf).map(|(p, w)| ActionsPermissions {
                 enabled: p["enabled"] == true,
@@ -180,62 +224,139 @@ impl Github {
                 default_write: w["default_workflow_permissions"] == "write",
                 can_approve_pull_requests: w["can_approve_pull_request_reviews"] == true,
             }),
-            branch_rules: BranchRules { pull_request_required: has("pull_request"), signatures_required: has("required_signatures") },
-            releases: releases.as_array().into_iter().flatten().filter_map(|r| Some(Release {
-                tag: r["tag_name"].as_str()?.parse().ok()?,
-                draft: r["draft"] == true,
-                ours: r["body"].as_str().unwrap_or_default().contains("<!-- sbi -->"),
-                url: s(&r["html_url"]),
-            })).collect(),
-            tags: tags.as_array().into_iter().flatten().map(|t| s(&t["ref"]).trim_start_matches("refs/tags/").to_owned()).collect(),
+            branch_rules: BranchRules {
+                pull_request_required: has("pull_request"),
+                signatures_required: has("required_signatures"),
+            },
+            releases: releases
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|r| {
+                    Some(Release {
+                        tag: r["tag_name"].as_str()?.parse().ok()?,
+                        draft: r["draft"] == true,
+                        ours: r["body"].as_str().unwrap_or_default().contains("<!-- sbi -->"),
+                        url: s(&r["html_url"]),
+                    })
+                })
+                .collect(),
+            tags: tags
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|t| s(&t["ref"]).trim_start_matches("refs/tags/").to_owned())
+                .collect(),
             pull_requests: Vec::new(),
         }))
     }
 
-    pub async fn create_repository(&self, name: &GithubRepositoryName, in_organization: bool, visibility: Visibility, description: &str) -> Result<Produced, Failure> {
+    pub async fn create_repository(
+        &self,
+        name: &GithubRepositoryName,
+        in_organization: bool,
+        visibility: Visibility,
+        description: &str,
+    ) -> Result<Produced, Failure> {
         let path = if in_organization { format!("/orgs/{}/repos", name.owner()) } else { "/user/repos".into() };
         let repo = self.send("POST", &path, Some(&json!({"name": name.name(), "private": visibility == Visibility::Private, "description": description, "auto_init": true}))).await?.2;
         let branch = s(&repo["default_branch"]);
         let sub = self.get(&format!("/repos/{name}/actions/oidc/customization/sub")).await?;
         let head = self.get(&format!("/repos/{name}/git/ref/heads/{branch}")).await?;
         Ok(Produced::GithubRepository {
-            identity: GithubIdentity { repository_id: repo["id"].as_u64().unwrap_or(0), owner_id: repo["owner"]["id"].as_u64().unwrap_or(0), subject_prefix: s(&sub["sub_claim_prefix"]) },
+            identity: GithubIdentity {
+                repository_id: repo["id"].as_u64().unwrap_or(0),
+                owner_id: repo["owner"]["id"].as_u64().unwrap_or(0),
+                subject_prefix: s(&sub["sub_claim_prefix"]),
+            },
             default_branch: branch,
             head: CommitId::told(s(&head["object"]["sha"])),
             url: s(&repo["html_url"]),
         })
     }
 
-    pub async fn start_history(&self, name: &GithubRepositoryName, branch: &str, text: &str) -> Result<CommitId, Failure> {
-        let v = self.send("PUT", &format!("/repos/{name}/contents/sbi.toml"), Some(&json!({"message": "Start", "branch": branch, "content": STANDARD.encode(text)}))).await?.2;
+    pub async fn start_history(
+        &self,
+        name: &GithubRepositoryName,
+        branch: &str,
+        text: &str,
+    ) -> Result<CommitId, Failure> {
+        let v = self
+            .send(
+                "PUT",
+                &format!("/repos/{name}/contents/sbi.toml"),
+                Some(&json!({"message": "Start", "branch": branch, "content": STANDARD.encode(text)})),
+            )
+            .await?
+            .2;
         Ok(CommitId::told(s(&v["commit"]["sha"])))
     }
 
     pub async fn restrict_workflow_token(&self, name: &GithubRepositoryName) -> Result<(), Failure> {
-        self.send("PUT", &format!("/repos/{name}/actions/permissions/workflow"), Some(&json!({"default_workflow_permissions": "read", "can_approve_pull_request_reviews": false}))).await.map(drop)
+        self.send(
+            "PUT",
+            &format!("/repos/{name}/actions/permissions/workflow"),
+            Some(&json!({"default_workflow_permissions": "read", "can_approve_pull_request_reviews": false})),
+        )
+        .await
+        .map(drop)
     }
 
-    pub async fn require_pinned_actions(&self, name: &GithubRepositoryName, allowed: Option<&str>) -> Result<(), Failure> {
-        self.send("PUT", &format!("/repos/{name}/actions/permissions"), Some(&json!({"enabled": true, "allowed_actions": allowed.unwrap_or("all"), "sha_pinning_required": true}))).await.map(drop)
+    pub async fn require_pinned_actions(
+        &self,
+        name: &GithubRepositoryName,
+        allowed: Option<&str>,
+    ) -> Result<(), Failure> {
+        self.send(
+            "PUT",
+            &format!("/repos/{name}/actions/permissions"),
+            Some(&json!({"enabled": true, "allowed_actions": allowed.unwrap_or("all"), "sha_pinning_required": true})),
+        )
+        .await
+        .map(drop)
     }
 
-    pub async fn set_environment(&self, name: &GithubRepositoryName, environment: &EnvironmentName, _exists: bool, patterns: &BTreeSet<String>) -> Result<(), Failure> {
+    pub async fn set_environment(
+        &self,
+        name: &GithubRepositoryName,
+        environment: &EnvironmentName,
+        _exists: bool,
+        patterns: &BTreeSet<String>,
+    ) -> Result<(), Failure> {
         let path = format!("/repos/{name}/environments/{environment}");
-        self.send("PUT", &path, Some(&json!({"deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}}))).await?;
+        self.send(
+            "PUT",
+            &path,
+            Some(&json!({"deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}})),
+        )
+        .await?;
         for p in patterns {
-            self.send("POST", &format!("{path}/deployment-branch-policies"), Some(&json!({"name": p, "type": "tag"}))).await?;
+            self.send("POST", &format!("{path}/deployment-branch-policies"), Some(&json!({"name": p, "type": "tag"})))
+                .await?;
         }
         Ok(())
     }
 
     pub async fn put_secret(&self, name: &GithubRepositoryName, secret: &str, value: &str) -> Result<(), Failure> {
-        let (id, key) = self.key.get_or_try_init(|| async {
-            let k = self.get(&format!("/repos/{name}/actions/secrets/public-key")).await?;
-            Ok::<_, Failure>((s(&k["key_id"]), s(&k["key"])))
-        }).await?;
-        let bytes: [u8; 32] = STANDARD.decode(key).unwrap_or_default().try_into().map_err(|_| Failure::new("bad key"))?;
-        let sealed = crypto_box::PublicKey::from(bytes).seal(&mut crypto_box::aead::OsRng, value.as_bytes()).map_err(|_| Failure::new("seal"))?;
-        self.send("PUT", &format!("/repos/{name}/actions/secrets/{secret}"), Some(&json!({"key_id": id, "encrypted_value": STANDARD.encode(sealed)}))).await.map(drop)
+        let (id, key) = self
+            .key
+            .get_or_try_init(|| async {
+                let k = self.get(&format!("/repos/{name}/actions/secrets/public-key")).await?;
+                Ok::<_, Failure>((s(&k["key_id"]), s(&k["key"])))
+            })
+            .await?;
+        let bytes: [u8; 32] =
+            STANDARD.decode(key).unwrap_or_default().try_into().map_err(|_| Failure::new("bad key"))?;
+        let sealed = crypto_box::PublicKey::from(bytes)
+            .seal(&mut crypto_box::aead::OsRng, value.as_bytes())
+            .map_err(|_| Failure::new("seal"))?;
+        self.send(
+            "PUT",
+            &format!("/repos/{name}/actions/secrets/{secret}"),
+            Some(&json!({"key_id": id, "encrypted_value": STANDARD.encode(sealed)})),
+        )
+        .await
+        .map(drop)
     }
 
     pub async fn put_access_key(&self, name: &GithubRepositoryName, key: &AccessKey) -> Result<(), Failure> {
@@ -246,20 +367,48 @@ impl Github {
 
     pub async fn commit(&self, commit: &Commit, branch: &str, parent: &CommitId) -> Result<Produced, Failure> {
         let root = format!("/repos/{}", commit.repository);
-        let entries: Vec<Value> = commit.files.iter().map(|(p, t)| json!({"path": p, "mode": "100644", "type": "blob", "content": t})).collect();
+        let entries: Vec<Value> = commit
+            .files
+            .iter()
+            .map(|(p, t)| json!({"path": p, "mode": "100644", "type": "blob", "content": t}))
+            .collect();
         let mut body = json!({"tree": entries});
         if !commit.whole_tree {
             let c = self.get(&format!("{root}/git/commits/{parent}")).await?;
             body["base_tree"] = c["tree"]["sha"].clone();
         }
         let tree = self.send("POST", &format!("{root}/git/trees"), Some(&body)).await?.2;
-        let made = self.send("POST", &format!("{root}/git/commits"), Some(&json!({"message": commit.message, "tree": tree["sha"], "parents": [parent.as_str()]}))).await?.2;
+        let made = self
+            .send(
+                "POST",
+                &format!("{root}/git/commits"),
+                Some(&json!({"message": commit.message, "tree": tree["sha"], "parents": [parent.as_str()]})),
+            )
+            .await?
+            .2;
         if let Delivery::PullRequest { branch: head, title, body, .. } = &commit.delivery {
-            self.send("POST", &format!("{root}/git/refs"), Some(&json!({"ref": format!("refs/heads/{head}"), "sha": made["sha"]}))).await?;
-            let pr = self.send("POST", &format!("{root}/pulls"), Some(&json!({"title": title, "body": body, "head": head, "base": branch}))).await?.2;
+            self.send(
+                "POST",
+                &format!("{root}/git/refs"),
+                Some(&json!({"ref": format!("refs/heads/{head}"), "sha": made["sha"]})),
+            )
+            .await?;
+            let pr = self
+                .send(
+                    "POST",
+                    &format!("{root}/pulls"),
+                    Some(&json!({"title": title, "body": body, "head": head, "base": branch})),
+                )
+                .await?
+                .2;
             return Ok(Produced::PullRequest { number: pr["number"].as_u64().unwrap_or(0), url: s(&pr["html_url"]) });
         }
-        self.send("PATCH", &format!("{root}/git/refs/heads/{branch}"), Some(&json!({"sha": made["sha"], "force": false}))).await?;
+        self.send(
+            "PATCH",
+            &format!("{root}/git/refs/heads/{branch}"),
+            Some(&json!({"sha": made["sha"], "force": false})),
+        )
+        .await?;
         Ok(Produced::Commit { id: CommitId::told(s(&made["sha"])), url: s(&made["html_url"]) })
     }
 }

@@ -29,16 +29,32 @@ pub struct JobStep {
 }
 
 fn run(v: &Value) -> Run {
-    Run { id: v["id"].as_u64().unwrap_or(0), url: s(&v["html_url"]), status: s(&v["status"]), conclusion: v["conclusion"].as_str().map(str::to_owned) }
+    Run {
+        id: v["id"].as_u64().unwrap_or(0),
+        url: s(&v["html_url"]),
+        status: s(&v["status"]),
+        conclusion: v["conclusion"].as_str().map(str::to_owned),
+    }
 }
 
 impl Github {
-    pub async fn create_release(&self, name: &GithubRepositoryName, tag: &ReleaseTag, notes: &str, commit: &CommitId) -> Result<String, Failure> {
+    pub async fn create_release(
+        &self,
+        name: &GithubRepositoryName,
+        tag: &ReleaseTag,
+        notes: &str,
+        commit: &CommitId,
+    ) -> Result<String, Failure> {
         let v = self.send("POST", &format!("/repos/{name}/releases"), Some(&json!({"tag_name": tag.as_str(), "name": tag.as_str(), "body": notes, "target_commitish": commit.as_str(), "draft": false}))).await?.2;
         Ok(s(&v["html_url"]))
     }
 
-    pub async fn find_run(&self, name: &GithubRepositoryName, head: &CommitId, event: &str) -> Result<Option<Run>, Failure> {
+    pub async fn find_run(
+        &self,
+        name: &GithubRepositoryName,
+        head: &CommitId,
+        event: &str,
+    ) -> Result<Option<Run>, Failure> {
         let v = self.get(&format!("/repos/{name}/actions/runs?event={event}&head_sha={head}")).await?;
         Ok(v["workflow_runs"].as_array().and_then(|a| a.first()).map(run))
     }
@@ -50,9 +66,26 @@ impl Github {
     pub async fn jobs(&self, name: &GithubRepositoryName, id: u64) -> Result<Vec<Job>, Failure> {
         let v = self.get(&format!("/repos/{name}/actions/runs/{id}/jobs")).await?;
         let opt = |v: &Value| v.as_str().map(str::to_owned);
-        Ok(v["jobs"].as_array().into_iter().flatten().map(|j| Job {
-            name: s(&j["name"]), status: s(&j["status"]), conclusion: opt(&j["conclusion"]), url: s(&j["html_url"]),
-            steps: j["steps"].as_array().into_iter().flatten().map(|t| JobStep { name: s(&t["name"]), status: s(&t["status"]), conclusion: opt(&t["conclusion"]) }).collect(),
-        }).collect())
+        Ok(v["jobs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|j| Job {
+                name: s(&j["name"]),
+                status: s(&j["status"]),
+                conclusion: opt(&j["conclusion"]),
+                url: s(&j["html_url"]),
+                steps: j["steps"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|t| JobStep {
+                        name: s(&t["name"]),
+                        status: s(&t["status"]),
+                        conclusion: opt(&t["conclusion"]),
+                    })
+                    .collect(),
+            })
+            .collect())
     }
 }

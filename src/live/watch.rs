@@ -53,11 +53,23 @@ pub enum Ended {
     },
 }
 
-/// Waits for the run of `head` and follows it; `say` hears each change of state once.
-///
-/// # Errors
-/// When no run appeared, or GitHub stopped answering.
-pub async fn follow(
+impl super::Live {
+    /// Waits for the run that the release of `head` started and follows it; `say` hears each change of state once.
+    ///
+    /// # Errors
+    /// When no run appeared, or GitHub stopped answering.
+    pub async fn follow_run(
+        &self,
+        repository: &GithubRepositoryName,
+        head: &CommitId,
+        patience: Patience,
+        say: &dyn Fn(String),
+    ) -> Result<Ended, Failure> {
+        follow(&self.github, repository, head, patience, say).await
+    }
+}
+
+async fn follow(
     github: &Github,
     repository: &GithubRepositoryName,
     head: &CommitId,
@@ -134,20 +146,19 @@ async fn ended(github: &Github, repository: &GithubRepositoryName, run: Run) -> 
 
 /// What to do about a failed job of the rendered workflow; matrix jobs have their values behind the name.
 fn advice(job: &str) -> &'static str {
-    match job.split([' ', '(']).next().unwrap_or(job) {
-        "plan" => "the release's tag is not vMAJOR.MINOR.PATCH: delete the release and publish one that is",
-        "build" => "mend the Dockerfile below images/, then publish the next version",
-        "scan" => {
+    match job.split(" (").next().unwrap_or(job) {
+        "Plan" => "the release's tag is not vMAJOR.MINOR.PATCH: delete the release and publish one that is",
+        "Build" => "mend the Dockerfile below images/, then publish the next version",
+        "Scan" => {
             "the image has CRITICAL or HIGH findings or an end-of-life base: the job's table names them; update the base, \
              then publish the next version"
         }
-        "sarif" => {
+        "Report findings" => {
             "findings could not be uploaded: switch code scanning on, or make the upload optional in the workflow"
         }
-        "publish" => {
+        "Publish" => {
             "nothing was tagged; `sbi plan` shows whether role, policy or secrets drifted; then re-run the job"
         }
-        "verify" => "the image in the registry is not the one that was scanned: do not hand it out",
         _ => "mend it, then publish the next version: a failed release's tag is never reused",
     }
 }

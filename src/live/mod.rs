@@ -1,5 +1,11 @@
 //! AWS and GitHub as they are: observing them, and carrying out one step on the right side.
 
+#[cfg(feature = "sandbox")]
+pub mod publisher;
+pub mod sign_in;
+pub mod watch;
+
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use futures_util::future::try_join4;
@@ -7,21 +13,69 @@ use futures_util::future::try_join4;
 use crate::apply::{Outputs, System};
 use crate::aws::Aws;
 use crate::failure::Failure;
-use crate::github::Github;
+use crate::github::{Github, missing_scopes};
 use crate::model::config::{Auth, Config};
 use crate::model::git::CommitId;
 use crate::model::identity::{POLICY_NAME, provider_arn};
-use crate::model::observed::{AwsObserved, GithubIdentity, GithubObserved, Observed};
+use crate::model::observed::{AwsObserved, CallerIdentity, GithubIdentity, GithubObserved, Observed, Viewer};
+use crate::model::region::Region;
 use crate::plan::Known;
-use crate::plan::step::{Produced, RoleTrust, Step};
+use crate::plan::Plan;
+use crate::plan::operator::writing;
+use crate::plan::step::{Permission, Produced, RoleTrust, Step};
 
 /// Both sides, signed in.
 pub struct Live {
-    pub aws: Aws,
-    pub github: Github,
+    aws: Aws,
+    github: Github,
 }
 
 impl Live {
+    /// Who is signed in on either side, both asked at once.
+    pub async fn who(&self) -> (Result<CallerIdentity, Failure>, Result<Viewer, Failure>) {
+        futures_util::join!(self.aws.caller_identity(), self.github.viewer())
+    }
+
+    /// The region that the AWS settings name, unchecked.
+    #[must_use]
+    pub fn detected_region(&self) -> Option<String> {
+        self.aws.detected_region()
+    }
+
+    /// The same identities with AWS in the region that was decided.
+    #[must_use]
+    pub fn in_region(self, region: &Region) -> Self {
+        if self.aws.detected_region().as_deref() == Some(region.as_str()) {
+            return self;
+        }
+        Self { aws: self.aws.in_region(region), github: self.github }
+    }
+
+    /// The rights on AWS that `plan` takes and the caller lacks, as IAM simulates them; `None` when it can't tell.
+    ///
+    /// # Errors
+    /// When AWS can't be reached or accepts no credentials.
+    pub async fn denied_actions(
+        &self,
+        observed: &Observed,
+        plan: &Plan,
+    ) -> Result<Option<Vec<(String, String)>>, Failure> {
+        self.aws.denied_actions(&observed.aws.caller.arn, &writing(plan)).await
+    }
+
+    /// The scopes that `plan` takes and the GitHub token lacks; none when GitHub doesn't tell a token's rights.
+    #[must_use]
+    pub fn missing_scopes(observed: &Observed, plan: &Plan) -> Vec<&'static str> {
+        let permissions = plan.nodes().iter().flat_map(|node| node.step.permissions());
+        let wanted: BTreeSet<&'static str> = permissions
+            .filter_map(|permission| match permission {
+                Permission::Github(name) => Some(name),
+                Permission::Aws { .. } => None,
+            })
+            .collect();
+        missing_scopes(&observed.github.viewer.token, &wanted)
+    }
+
     /// Looks at everything that planning compares, all reads at once.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::console::Console;
+use super::Live;
 use crate::aws::{self, Aws};
 use crate::failure::{Cause, Failure};
 use crate::github::{self, Github};
@@ -21,37 +21,39 @@ pub struct Places {
     pub github_token: Option<Token>,
 }
 
-/// Connects to both; no service is called yet but `gh`, when nothing else has a token.
-///
-/// # Errors
-/// When there is no GitHub token, or an address is unusable.
-pub async fn to_both(
-    places: &mut Places,
-    profile: Option<String>,
-    console: &Console,
-) -> Result<(Aws, Github), Failure> {
-    let settings = aws::Settings {
-        profile,
-        region: None,
-        endpoint: places.aws_endpoint.clone(),
-        credentials: places.aws_credentials.take(),
-    };
-    futures_util::future::try_join(Aws::connect(settings), to_github(places, console)).await
+impl Live {
+    /// Connects to both; no service is called yet but `gh`, when nothing else has a token. `ask` is for a person who
+    /// types one.
+    ///
+    /// # Errors
+    /// When there is no GitHub token, or an address is unusable.
+    pub async fn sign_in<F: Future<Output = Result<Option<Token>, Failure>>>(
+        places: Places,
+        profile: Option<String>,
+        ask: impl FnOnce(String) -> F,
+    ) -> Result<Self, Failure> {
+        let Places { aws_endpoint: endpoint, aws_credentials: credentials, github_api, github_token } = places;
+        let settings = aws::Settings { profile, region: None, endpoint, credentials };
+        let (aws, github) =
+            futures_util::future::try_join(Aws::connect(settings), to_github(github_api, github_token, ask)).await?;
+        Ok(Self { aws, github })
+    }
 }
 
-/// Finds a token: the environment, then `gh`, then a hidden prompt where there is a terminal.
-async fn to_github(places: &Places, console: &Console) -> Result<Github, Failure> {
+/// Finds a token: the environment, then `gh`, then a person.
+async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
+    api_url: Option<String>,
+    token: Option<Token>,
+    ask: impl FnOnce(String) -> F,
+) -> Result<Github, Failure> {
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let api_url = places.github_api.clone().or_else(|| environment("GITHUB_API_URL"));
+    let api_url = api_url.or_else(|| environment("GITHUB_API_URL"));
     let host = host_of(api_url.as_deref())?;
-    let token = match &places.github_token {
-        Some(token) => token.reveal(|text| Token::new(text.to_owned())),
-        None => match github::find_token(&environment, &host) {
+    let token = match token.or_else(|| github::find_token(&environment, &host)) {
+        Some(token) => token,
+        None => match github::token_from_gh(&host).await {
             Some(token) => token,
-            None => match github::token_from_gh(&host).await {
-                Some(token) => token,
-                None => console.ask_token(&host).await?.ok_or_else(|| no_token(&host))?,
-            },
+            None => ask(host.clone()).await?.ok_or_else(|| no_token(&host))?,
         },
     };
     Github::connect(github::Settings { api_url, token })
