@@ -1,3 +1,4 @@
 //! What several tests share.
 
+pub(crate) mod moto;
 pub(crate) mod tools;
