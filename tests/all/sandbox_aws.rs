@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no, in its support functions too")]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +12,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types as iam;
 use jiff::Timestamp;
 use sbi::model::config::Config;
-use sbi::model::evaluation::problems_in_trust_policy;
+use sbi::model::evaluation::{Call, Context, Decision, evaluate_identity, problems_in_trust_policy};
 use sbi::model::iam::{PolicyDocument, Statement, Values};
 use sbi::model::identity::{SubjectContext, publishing_policy, trust_policy};
 use sbi::model::names::{AccountId, EnvironmentName};
@@ -22,7 +24,7 @@ use sbi::sandbox::oidc::OidcIssuer;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::moto;
+use crate::support::{moto, tools};
 
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "eu-central-1";
@@ -699,6 +701,23 @@ async fn a_session_ends_with_its_time_and_its_role() {
 }
 
 #[tokio::test]
+async fn a_role_made_anew_does_not_inherit_the_sessions_of_the_old_one() {
+    let aws = start();
+    let me = operator(&aws);
+    let issuer = with_provider_and_role(&aws, &me).await;
+    let job = assume(&aws, &issuer.sign(&good_claims()).unwrap()).await.ok().unwrap();
+    me.iam.delete_role_policy().role_name("publish").policy_name("sbi-publish").send().await.unwrap();
+    me.iam.delete_role().role_name("publish").send().await.unwrap();
+    me.iam.create_role().role_name("publish").assume_role_policy_document(trust().to_json()).send().await.unwrap();
+    let policy = publishing_policy(&config()).to_json();
+    let put = me.iam.put_role_policy().role_name("publish").policy_name("sbi-publish").policy_document(policy);
+    put.send().await.unwrap();
+    assert_eq!(code(job.ecr.get_authorization_token().send().await), "AccessDeniedException");
+    let fresh = assume(&aws, &issuer.sign(&good_claims()).unwrap()).await.ok().unwrap();
+    assert_eq!(code(fresh.ecr.get_authorization_token().send().await), "ok");
+}
+
+#[tokio::test]
 async fn the_publishing_role_pushes_to_its_repository_and_does_nothing_else() {
     let aws = start();
     let me = operator(&aws);
@@ -1228,4 +1247,204 @@ async fn moto_answers_the_same_but_for_what_is_listed() {
     for (step, reason) in DIFFERENCES {
         assert!(differences.contains_key(step), "{step} differs no longer ({reason}): take it off the list");
     }
+}
+
+/// Another SDK signs and reads in its own way.
+const PYTHON: &str = r#"
+import json, os, sys
+import boto3, botocore.exceptions
+
+def client(service):
+    return boto3.client(service, endpoint_url=os.environ["URL"], region_name="eu-central-1")
+
+def told(call, **arguments):
+    try:
+        call(**arguments)
+        return "ok"
+    except botocore.exceptions.ClientError as error:
+        return error.response["Error"]["Code"]
+
+iam, sts, ecr = client("iam"), client("sts"), client("ecr")
+policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}]})
+out = [
+    sts.get_caller_identity()["Arn"],
+    told(iam.create_user, UserName="py", Tags=[{"Key": "a", "Value": "b c"}]),
+    told(iam.create_user, UserName="py"),
+    told(iam.put_user_policy, UserName="py", PolicyName="p", PolicyDocument=policy),
+    iam.get_user_policy(UserName="py", PolicyName="p")["PolicyDocument"]["Statement"][0]["Action"],
+    told(iam.get_role, RoleName="none"),
+    told(ecr.create_repository, repositoryName="py/base", tags=[{"Key": "a", "Value": "b"}]),
+    told(ecr.create_repository, repositoryName="py/base"),
+    ecr.describe_repositories(repositoryNames=["py/base"])["repositories"][0]["createdAt"].year > 2000,
+    told(ecr.get_lifecycle_policy, repositoryName="py/base"),
+    ecr.get_authorization_token()["authorizationData"][0]["proxyEndpoint"],
+]
+json.dump(out, sys.stdout)
+"#;
+
+#[test]
+fn the_python_sdk_is_understood_as_well() {
+    let Some(python) = tools::python_tool("python") else { return };
+    let aws = start();
+    let key = aws.operator_credentials();
+    let output = key.reveal(|secret| {
+        Command::new(python)
+            .args(["-c", PYTHON])
+            .env_clear()
+            .env("URL", aws.url())
+            .env("AWS_ACCESS_KEY_ID", key.id())
+            .env("AWS_SECRET_ACCESS_KEY", secret)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .output()
+            .unwrap()
+    });
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected = json!([
+        "arn:aws:iam::123456789012:user/operator",
+        "ok",
+        "EntityAlreadyExists",
+        "ok",
+        "ecr:*",
+        "NoSuchEntity",
+        "ok",
+        "RepositoryAlreadyExistsException",
+        true,
+        "LifecyclePolicyNotFoundException",
+        "https://123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+    ]);
+    assert_eq!(told, expected);
+}
+
+/// A policy, a call and its context, drawn so that about half of the parts fit one another.
+fn questions(count: usize) -> Vec<Value> {
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let name = || prop_oneof![Just("acme/base"), Just("acme/other"), Just("acme/bases"), Just("base")];
+    let arn = |name: &str| format!("arn:aws:ecr:eu-central-1:123456789012:repository/{name}");
+    let pattern = prop_oneof![
+        Just("*".to_owned()),
+        name().prop_map(arn),
+        Just(arn("acme/*")),
+        Just(arn("acme/base?")),
+        Just(arn("*base")),
+        Just(arn("${aws:PrincipalTag/team}/*")),
+        Just("arn:aws:ecr:*:123456789012:repository/*".to_owned()),
+    ];
+    let action = || prop_oneof![Just("ecr:PutImage"), Just("ecr:DescribeImages"), Just("ecr:DeleteRepository")];
+    let action_pattern = prop_oneof![action(), Just("ecr:*"), Just("ECR:Put*"), Just("ecr:D?scribe*"), Just("*")];
+    let value = || prop_oneof![Just("acme"), Just("Acme"), Just("ac*"), Just("other"), Just("5"), Just("true")];
+    let operator = prop_oneof![
+        prop::sample::select(vec![
+            "StringEquals",
+            "StringNotEquals",
+            "StringLike",
+            "StringNotLike",
+            "StringEqualsIgnoreCase",
+            "StringNotEqualsIgnoreCase",
+            "StringEqualsIfExists",
+            "StringLikeIfExists",
+            "StringNotEqualsIfExists",
+        ]),
+        prop::sample::select(vec![
+            "ForAllValues:StringEquals",
+            "ForAnyValue:StringEquals",
+            "ForAllValues:StringLike",
+            "ForAnyValue:StringLike",
+        ]),
+    ];
+    let condition = (operator, prop::collection::vec(value(), 1..3)).prop_map(|(operator, values)| {
+        let key = if operator.starts_with("For") { "aws:TagKeys" } else { "aws:PrincipalTag/team" };
+        json!({ operator: { key: values } })
+    });
+    let statement =
+        (prop::bool::weighted(0.7), action_pattern, pattern, prop::option::of(condition), prop::bool::weighted(0.2));
+    let statement = statement.prop_map(|(allow, action, resource, condition, negated)| {
+        let mut statement = json!({
+            "Effect": if allow { "Allow" } else { "Deny" },
+            "Action": action,
+            if negated { "NotResource" } else { "Resource" }: resource,
+        });
+        if let Some(condition) = condition {
+            statement["Condition"] = condition;
+        }
+        statement
+    });
+    let context = (prop::option::of(value()), prop::option::of(prop::collection::vec(value(), 1..3)));
+    let question = (prop::collection::vec(statement, 1..4), action(), name().prop_map(arn), context);
+    let question = question.prop_map(|(statements, action, resource, (team, keys))| {
+        let mut context = json!({});
+        if let Some(team) = team {
+            context["aws:PrincipalTag/team"] = json!(team);
+        }
+        if let Some(keys) = keys {
+            context["aws:TagKeys"] = json!(keys);
+        }
+        let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+        json!({ "policy": policy, "action": action, "resource": resource, "context": context })
+    });
+    let mut runner = TestRunner::deterministic();
+    (0..count).map(|_| question.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+#[test]
+fn the_evaluator_decides_as_an_engine_that_is_not_ours() {
+    if tools::node_package("@cloud-copilot/iam-simulate").is_none() {
+        return;
+    }
+    let Some(node) = tools::system_tool("node") else { return };
+    let questions = questions(3_000);
+    let mut child = Command::new(node)
+        .arg(tools::root().join("tests/tools/iam-evaluate.mjs"))
+        .arg(tools::root().join(".tools/node/node_modules"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(json!(questions).to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let theirs: Vec<String> = serde_json::from_slice(&output.stdout).unwrap();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut differences = Vec::new();
+    for (question, theirs) in questions.iter().zip(&theirs) {
+        let policy = PolicyDocument::parse(&question["policy"].to_string()).unwrap();
+        let context: Context = question["context"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, value)| {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                (key.clone(), value.as_array().map_or_else(|| vec![text(value)], |all| all.iter().map(text).collect()))
+            })
+            .collect();
+        let (action, resource) = (question["action"].as_str().unwrap(), question["resource"].as_str().unwrap());
+        let ours = match evaluate_identity(&[&policy], &Call { action, resource, context: &context }) {
+            Decision::Allowed { .. } => "Allowed",
+            Decision::ImplicitlyDenied => "ImplicitlyDenied",
+            Decision::ExplicitlyDenied { .. } => "ExplicitlyDenied",
+        };
+        *counts.entry(ours).or_default() += 1;
+        // A `Deny` on everything but a variable without a value: that engine drops the statement, ours refuses, since
+        // AWS does not say which.
+        let is_open = |statement: &Value| {
+            statement["Effect"] == "Deny" && statement["NotResource"].as_str().is_some_and(|text| text.contains("${"))
+        };
+        let open = !context.contains_key("aws:PrincipalTag/team")
+            && question["policy"]["Statement"].as_array().unwrap().iter().any(is_open);
+        if ours != theirs && !(open && ours == "ExplicitlyDenied") {
+            differences.push(format!("ours {ours}, theirs {theirs}: {question}"));
+        }
+    }
+    assert_eq!(theirs.len(), questions.len());
+    assert!(counts.len() == 3 && counts.values().all(|count| *count > 300), "a lopsided draw: {counts:?}");
+    assert!(
+        differences.is_empty(),
+        "{} differences, first: {:#?}",
+        differences.len(),
+        &differences[..3.min(differences.len())]
+    );
 }
