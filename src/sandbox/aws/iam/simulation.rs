@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::super::authority::{Caller, Extra, Principal, authorise, policies_of};
-use super::super::query::{Node, Params};
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::World;
 use super::whole_list;
 use crate::model::evaluation::{Call, Context, Decision, evaluate_identity, problems_in_identity_policy};
 use crate::model::iam::PolicyDocument;
+use crate::sandbox::aws::authority::{Caller, Extra, Principal, authorise, policies_of};
+use crate::sandbox::aws::query::{Node, Params};
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::World;
 
 pub(super) fn simulate(world: &mut World, caller: &Caller, params: &Params) -> Outcome<Vec<Node>> {
     params.only(&[
