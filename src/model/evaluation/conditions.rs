@@ -130,7 +130,7 @@ pub(super) fn condition_matches(
     let one = |actual: &String| {
         let fits = wanted
             .iter()
-            .map(|wanted| compare(comparison, wanted, actual, variables.then_some(context)))
+            .map(|wanted| compare(comparison, negated, wanted, actual, variables.then_some(context)))
             .fold(Match::No, Match::or);
         if negated { fits.not() } else { fits }
     };
@@ -144,9 +144,11 @@ pub(super) fn condition_matches(
     }
 }
 
-fn compare(comparison: Comparison, wanted: &str, actual: &str, context: Option<&Context>) -> Match {
+fn compare(comparison: Comparison, negated: bool, wanted: &str, actual: &str, context: Option<&Context>) -> Match {
     let text = |read: fn(&str, Option<&Context>) -> Option<Pattern>, fits: fn(&Pattern, &str) -> bool| {
-        read(wanted, context).map_or(Match::Unsure, |pattern| fits(&pattern, actual).into())
+        // A variable without a value equals nothing; that it differs from something is not for sure.
+        let unresolved = if negated { Match::Unsure } else { Match::No };
+        read(wanted, context).map_or(unresolved, |pattern| fits(&pattern, actual).into())
     };
     match comparison {
         Comparison::Equals => text(Pattern::exact, Pattern::matches),

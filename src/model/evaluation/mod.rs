@@ -119,8 +119,8 @@ impl fmt::Display for TrustRefusal {
     }
 }
 
-/// How sure a match is. What this evaluator does not know (an operator, an unresolvable variable) never grants and
-/// always refuses.
+/// How sure a match is. What this evaluator does not know (an operator, a number that is none, a negation of a variable
+/// without a value) never grants and always refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Match {
     No,
@@ -280,13 +280,15 @@ fn action_matches(statement: &Statement, action: &str) -> Match {
 }
 
 fn resource_matches(statement: &Statement, call: &Call<'_>, variables: bool) -> Match {
-    let one = |pattern: &str| match Pattern::wildcard(pattern, variables.then_some(call.context)) {
+    let one = |pattern: &str, unresolved: Match| match Pattern::wildcard(pattern, variables.then_some(call.context)) {
         Some(pattern) => pattern.matches(call.resource).into(),
-        None => Match::Unsure,
+        None => unresolved,
     };
     match (&statement.resource, &statement.not_resource) {
-        (Some(patterns), None) => any(patterns, one),
-        (None, Some(patterns)) => any(patterns, one).not(),
+        // A variable without a value names no resource …
+        (Some(patterns), None) => any(patterns, |pattern| one(pattern, Match::No)),
+        // … which must not become a grant on everything.
+        (None, Some(patterns)) => any(patterns, |pattern| one(pattern, Match::Unsure)).not(),
         _ => Match::No,
     }
 }

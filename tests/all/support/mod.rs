@@ -2,6 +2,8 @@
 
 pub(crate) mod iam_judge;
 pub(crate) mod moto;
+pub(crate) mod openapi;
+pub(crate) mod rest;
 pub(crate) mod room;
 pub(crate) mod tools;
 pub(crate) mod world;

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::authority::{Caller, Extra};
-use super::super::json::Input;
-use super::super::refusal::{Outcome, Refusal};
-use super::super::signature::sha256;
-use super::super::state::World;
 use super::layers::is_digest;
 use super::{Repository, Target, seconds};
 use crate::model::evaluation::matches_wildcard;
 use crate::model::observed::TagMutability;
+use crate::sandbox::aws::authority::{Caller, Extra};
+use crate::sandbox::aws::json::Input;
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::signature::sha256;
+use crate::sandbox::aws::state::World;
 
 const IMAGES: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];

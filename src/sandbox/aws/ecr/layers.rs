@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::authority::{Caller, Extra};
-use super::super::json::Input;
-use super::super::refusal::{Outcome, Refusal};
-use super::super::signature::sha256;
-use super::super::state::{World, new_id};
 use super::{DOWNLOADS, Target};
+use crate::sandbox::aws::authority::{Caller, Extra};
+use crate::sandbox::aws::json::Input;
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::signature::sha256;
+use crate::sandbox::aws::state::{World, new_id};
 
 /// Every part but the last has at least this many bytes (Amazon ECR API reference, `CompleteLayerUpload`).
 const SMALLEST_PART: usize = 5 * 1024 * 1024;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::super::authority::{Caller, Extra};
-use super::super::json::Input;
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::World;
 use super::Target;
+use crate::sandbox::aws::authority::{Caller, Extra};
+use crate::sandbox::aws::json::Input;
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::World;
 
 pub(super) fn put(world: &mut World, caller: &Caller, input: &Input) -> Outcome<Value> {
     input.only(&["registryId", "repositoryName", "lifecyclePolicyText"])?;
@@ -35,7 +35,7 @@ pub(super) fn get(world: &mut World, caller: &Caller, input: &Input) -> Outcome<
         );
         return Err(Refusal::new(400, "LifecyclePolicyNotFoundException", message));
     };
-    Ok(target.answer(json!({ "lifecyclePolicyText": text, "lastEvaluatedAt": 0 })))
+    Ok(target.answer(json!({ "lifecyclePolicyText": text })))
 }
 
 /// The rules of the Amazon ECR user guide, "Lifecycle policy parameters".

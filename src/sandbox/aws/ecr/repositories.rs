@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::super::authority::{Caller, Extra, authorise};
-use super::super::json::Input;
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::World;
-use super::super::tags::{Tags, resource_tags};
 use super::{Repository, Target, partition, read_tags, seconds};
 use crate::model::observed::{Encryption, TagMutability};
+use crate::sandbox::aws::authority::{Caller, Extra, authorise};
+use crate::sandbox::aws::json::Input;
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::World;
+use crate::sandbox::aws::tags::{Tags, resource_tags};
 
 pub(super) fn create(world: &mut World, caller: &Caller, input: &Input) -> Outcome<Value> {
     input.only(&[

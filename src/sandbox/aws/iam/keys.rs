@@ -1,11 +1,11 @@
 //! Access keys: the secret leaves once, in the answer that makes the key.
 
-use super::super::authority::Caller;
-use super::super::query::{Node, Params};
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::World;
 use super::users::{ask, named_or_own};
 use super::{no_such, whole_list};
+use crate::sandbox::aws::authority::Caller;
+use crate::sandbox::aws::query::{Node, Params};
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::World;
 
 /// IAM user guide, "IAM and AWS STS quotas": cannot be raised, and inactive keys count.
 const KEYS_PER_USER: usize = 2;

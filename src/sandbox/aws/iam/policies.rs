@@ -1,13 +1,13 @@
 //! Inline policies of users and roles.
 
-use super::super::authority::{Caller, authorise};
-use super::super::query::{Node, Params, encode_document};
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::{Document, InlinePolicies, World};
-use super::super::tags::resource_tags;
 use super::{malformed, no_such, whole_list};
 use crate::model::evaluation::{ROLE_INLINE_LIMIT, USER_INLINE_LIMIT, counted_size, problems_in_identity_policy};
 use crate::model::iam::PolicyDocument;
+use crate::sandbox::aws::authority::{Caller, authorise};
+use crate::sandbox::aws::query::{Node, Params, encode_document};
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::{Document, InlinePolicies, World};
+use crate::sandbox::aws::tags::resource_tags;
 
 /// Whose inline policies.
 #[derive(Clone, Copy)]
@@ -31,11 +31,11 @@ impl Holder {
         }
     }
 
-    /// What all of them together may measure, and the quota's name in the refusal.
-    fn quota(self) -> (usize, &'static str) {
+    /// What all of them together may measure, in characters that count.
+    fn quota(self) -> usize {
         match self {
-            Self::User => (USER_INLINE_LIMIT, "UserInlinePolicySize"),
-            Self::Role => (ROLE_INLINE_LIMIT, "RoleInlinePolicySize"),
+            Self::User => USER_INLINE_LIMIT,
+            Self::Role => ROLE_INLINE_LIMIT,
         }
     }
 
@@ -86,12 +86,12 @@ pub(super) fn put(world: &mut World, caller: &Caller, params: &Params, holder: H
     malformed(problems_in_identity_policy(&document))?;
     let others: usize =
         policies.0.iter().filter(|(other, _)| *other != policy_name).map(|(_, d)| counted_size(&d.text)).sum();
-    let (quota, quota_name) = holder.quota();
+    let quota = holder.quota();
     if others + counted_size(text) > quota {
         return Err(Refusal::new(
             409,
             "LimitExceeded",
-            format!("Maximum policy size of {quota} bytes exceeded for {} {name} ({quota_name})", holder.word()),
+            format!("Maximum policy size of {quota} bytes exceeded for {} {name}", holder.word()),
         ));
     }
     policies.0.insert(policy_name.to_owned(), Document { text: text.to_owned(), document });

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::authority::{Caller, authorise};
-use super::super::query::{Node, Params};
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::{Provider, World};
+use crate::sandbox::aws::authority::{Caller, Extra, authorise};
+use crate::sandbox::aws::query::{Node, Params};
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::{Provider, World};
 
 /// IAM user guide, "IAM and AWS STS quotas".
 const AUDIENCES_PER_PROVIDER: usize = 100;
@@ -40,7 +40,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, params: &Params) -> Out
 pub(super) fn get(world: &mut World, caller: &Caller, params: &Params) -> Outcome<Vec<Node>> {
     params.only(&["OpenIDConnectProviderArn"])?;
     let arn = params.need("OpenIDConnectProviderArn")?;
-    authorise(world, caller, "iam:GetOpenIDConnectProvider", arn, super::super::authority::Extra::new())?;
+    authorise(world, caller, "iam:GetOpenIDConnectProvider", arn, Extra::new())?;
     let (url, provider) =
         world.providers.iter().find(|(_, provider)| provider.arn == arn).ok_or_else(|| no_such_provider(arn))?;
     let mut nodes = vec![
@@ -58,7 +58,7 @@ pub(super) fn get(world: &mut World, caller: &Caller, params: &Params) -> Outcom
 
 pub(super) fn list(world: &mut World, caller: &Caller, params: &Params) -> Outcome<Vec<Node>> {
     params.only(&[])?;
-    authorise(world, caller, "iam:ListOpenIDConnectProviders", "*", super::super::authority::Extra::new())?;
+    authorise(world, caller, "iam:ListOpenIDConnectProviders", "*", Extra::new())?;
     let arns = world.providers.values().map(|provider| vec![Node::text("Arn", &provider.arn)]);
     Ok(vec![Node::groups("OpenIDConnectProviderList", arns)])
 }
@@ -69,7 +69,7 @@ pub(super) fn add_audience(world: &mut World, caller: &Caller, params: &Params) 
     let arn = params.need("OpenIDConnectProviderArn")?;
     let audience = params.need("ClientID")?;
     check_audience(audience)?;
-    authorise(world, caller, "iam:AddClientIDToOpenIDConnectProvider", arn, super::super::authority::Extra::new())?;
+    authorise(world, caller, "iam:AddClientIDToOpenIDConnectProvider", arn, Extra::new())?;
     let provider =
         world.providers.values_mut().find(|provider| provider.arn == arn).ok_or_else(|| no_such_provider(arn))?;
     if provider.audiences.len() >= AUDIENCES_PER_PROVIDER && !provider.audiences.contains(audience) {

@@ -1,14 +1,14 @@
 //! Roles and their trust.
 
-use super::super::authority::{Caller, authorise};
-use super::super::query::{Node, Params, encode_document};
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::{Document, InlinePolicies, Role, World, new_id};
-use super::super::tags::resource_tags;
 use super::{exists, malformed, no_such, path_of};
 use crate::model::evaluation::{TRUST_LIMIT, counted_size, problems_in_trust_policy};
 use crate::model::iam::{PolicyDocument, Principal, Values};
 use crate::model::names::RoleName;
+use crate::sandbox::aws::authority::{Caller, authorise};
+use crate::sandbox::aws::query::{Node, Params, encode_document};
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::{Document, InlinePolicies, Role, World, new_id};
+use crate::sandbox::aws::tags::resource_tags;
 
 pub(super) fn create(world: &mut World, caller: &Caller, params: &Params) -> Outcome<Vec<Node>> {
     params.only(&["RoleName", "Path", "AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Tags"])?;

@@ -1,12 +1,14 @@
 //! `SimulatePrincipalPolicy`, answered by the evaluator that judges every call.
 
-use super::super::authority::{Caller, Extra, Principal, authorise, policies_of};
-use super::super::query::{Node, Params};
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::World;
+use std::collections::BTreeSet;
+
 use super::whole_list;
 use crate::model::evaluation::{Call, Context, Decision, evaluate_identity, problems_in_identity_policy};
 use crate::model::iam::PolicyDocument;
+use crate::sandbox::aws::authority::{Caller, Extra, Principal, authorise, policies_of};
+use crate::sandbox::aws::query::{Node, Params};
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::World;
 
 pub(super) fn simulate(world: &mut World, caller: &Caller, params: &Params) -> Outcome<Vec<Node>> {
     params.only(&[
@@ -48,6 +50,7 @@ pub(super) fn simulate(world: &mut World, caller: &Caller, params: &Params) -> O
     }
     let policies: Vec<&PolicyDocument> = policies.iter().collect();
     let context = context_of(world, &principal, source, params)?;
+    let missing = missing_keys(&policies, &context);
     let mut results = Vec::new();
     for action in &actions {
         for resource in &resources {
@@ -64,11 +67,21 @@ pub(super) fn simulate(world: &mut World, caller: &Caller, params: &Params) -> O
                 Node::text("EvalResourceName", *resource),
                 Node::text("EvalDecision", word),
                 Node::groups("MatchedStatements", matched),
-                Node::texts("MissingContextValues", [""; 0]),
+                Node::texts("MissingContextValues", &missing),
             ]);
         }
     }
     Ok(vec![Node::groups("EvaluationResults", results), whole_list()])
+}
+
+/// Condition keys that the policies look at and nobody gave.
+fn missing_keys(policies: &[&PolicyDocument], context: &Context) -> BTreeSet<String> {
+    let asked = policies
+        .iter()
+        .flat_map(|policy| &policy.statements)
+        .flat_map(|statement| statement.condition.values())
+        .flat_map(|keys| keys.keys());
+    asked.filter(|key| !context.keys().any(|given| given.eq_ignore_ascii_case(key))).cloned().collect()
 }
 
 fn principal_of(world: &World, arn: &str) -> Outcome<Principal> {

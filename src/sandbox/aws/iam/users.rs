@@ -1,12 +1,12 @@
 //! Users.
 
-use super::super::authority::{Caller, authorise};
-use super::super::query::{Node, Params};
-use super::super::refusal::{Outcome, Refusal};
-use super::super::state::{InlinePolicies, User, World, new_id};
-use super::super::tags::resource_tags;
 use super::{exists, no_such, path_of};
 use crate::model::names::UserName;
+use crate::sandbox::aws::authority::{Caller, authorise};
+use crate::sandbox::aws::query::{Node, Params};
+use crate::sandbox::aws::refusal::{Outcome, Refusal};
+use crate::sandbox::aws::state::{InlinePolicies, User, World, new_id};
+use crate::sandbox::aws::tags::resource_tags;
 
 pub(super) fn create(world: &mut World, caller: &Caller, params: &Params) -> Outcome<Vec<Node>> {
     params.only(&["UserName", "Path", "Tags"])?;
