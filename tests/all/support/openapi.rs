@@ -41,6 +41,12 @@ static DESCRIPTION: LazyLock<Vec<Operation>> = LazyLock::new(|| {
     let text = include_str!("../../data/github-openapi.json");
     let mut description: Value = serde_json::from_str(text).expect("the description is JSON");
     translate_nullable(&mut description);
+    let operations = description["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in operations.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut()) {
+        operation["responses"].as_object_mut().into_iter().flatten().for_each(|(status, response)| {
+            loosen_refusal(status, response);
+        });
+    }
     let registry = Registry::new()
         .draft(Draft::Draft4)
         .add(ROOT, description.clone())
@@ -126,6 +132,18 @@ fn follow<'a>(description: &'a Value, value: &'a Value, pointer: &str) -> (&'a V
             follow(description, target, pointer)
         }
         None => (value, pointer.to_owned()),
+    }
+}
+
+/// Where a refusal is one of several schemas, a plain message fits more than one: GitHub means any of them.
+fn loosen_refusal(status: &str, response: &mut Value) {
+    if !status.starts_with(['4', '5']) {
+        return;
+    }
+    if let Some(schema) = response.pointer_mut("/content/application~1json/schema").and_then(Value::as_object_mut)
+        && let Some(alternatives) = schema.remove("oneOf")
+    {
+        schema.insert("anyOf".into(), alternatives);
     }
 }
 
