@@ -52,6 +52,15 @@ fn blobs_trees_and_commits_have_the_names_that_git_gives_them() {
     let tree = git(here, &["write-tree"], "");
     let made = host.post(&format!("{REPO}/git/trees"), &json!({"tree": entries})).is(201);
     assert_eq!(made.text("/sha"), tree);
+    let listed = host.get(&format!("{REPO}/git/trees/{tree}?recursive=1")).is(200);
+    let ours: Vec<String> = listed.body["tree"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| ["mode", "type", "sha", "path"].map(|member| entry[member].as_str().unwrap()).join(" "))
+        .collect();
+    let theirs = git(here, &["ls-tree", "-r", "-t", "-z", &tree], "").replace('\t', " ");
+    assert_eq!(ours, theirs.trim_end_matches('\0').split('\0').collect::<Vec<_>>());
 
     let parent = git(here, &["commit-tree", &tree, "-m", "first"], "");
     let child = git(here, &["commit-tree", &tree, "-p", &parent, "-m", "second"], "");

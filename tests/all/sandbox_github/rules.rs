@@ -160,7 +160,7 @@ fn the_tag_of_an_immutable_release_is_gone_for_ever() {
     let host = Host::with_scopes(TokenScopes::classic(["repo", "delete_repo"]));
     host.create("base", true);
     host.get(&format!("{REPO}/immutable-releases")).is(404);
-    host.put(&format!("{REPO}/immutable-releases"), &json!({})).is(204);
+    host.send("PUT", &format!("{REPO}/immutable-releases"), None).is(204);
     host.get(&format!("{REPO}/immutable-releases")).is(200);
     let release = host.release("v1.0.0").is(201);
     assert_eq!(release.text("/immutable"), "true");
