@@ -1,4 +1,5 @@
 //! The GitHub stand-in against GitHub's own description, real git, and npm `emulate`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod emulate_parity;
 mod git_parity;
