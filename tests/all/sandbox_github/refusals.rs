@@ -73,6 +73,7 @@ fn a_classic_token_without_repo_sees_public_things_only() {
     host.get(REPO).is(200);
     host.get(&format!("{REPO}/git/ref/heads/main")).is(200);
     host.get("/repos/octo-publisher/hidden").is(404);
+    host.get(&format!("{REPO}/actions/secrets")).is(404);
     host.post("/user/repos", &json!({"name": "new"})).is(404);
     host.post(&format!("{REPO}/git/blobs"), &json!({"content": "x"})).is(404);
     assert_eq!(host.release("v1.0.0").is(404).header("x-accepted-oauth-scopes"), "repo");
@@ -129,6 +130,10 @@ fn a_fine_grained_token_is_told_which_permission_it_lacks() {
     host.get(&format!("{REPO}/pulls")).is(200);
     host.post("/user/repos", &json!({"name": "new"})).is(201);
     lacking(host.get(&format!("{REPO}/git/ref/heads/main")), "contents=read");
+    // What everybody may read takes no permission; secrets' names are not among it.
+    host.patch(REPO, &json!({"visibility": "public"})).is(200);
+    host.get(&format!("{REPO}/git/ref/heads/main")).is(200);
+    lacking(host.get(&format!("{REPO}/actions/secrets")), "secrets=read");
 }
 
 #[test]
@@ -143,6 +148,8 @@ fn what_is_somebody_elses_is_hidden_or_read_only() {
     host.get("/repos/stranger/open/contents/a").is(200);
     host.post("/repos/stranger/open/git/blobs", &json!({"content": "x"})).is(404);
     host.get("/repos/stranger/open/actions/permissions").is(403);
+    host.get("/repos/stranger/open/actions/secrets").is(403);
+    host.get("/repos/stranger/open/actions/runs").is(200);
     host.put("/repos/stranger/open/environments/e", &json!({})).is(403);
 }
 

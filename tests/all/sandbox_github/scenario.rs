@@ -92,6 +92,27 @@ fn an_empty_repository_refuses_git_data_until_a_file_is_put() {
     host.put(&contents, &replace(&"0".repeat(40))).is(409);
     host.put(&contents, &replace(&made.text("/content/sha"))).is(200);
     assert_eq!(host.github.repository(FULL_NAME).unwrap().commits, 2);
+    let sha = host.get(&contents).is(200).text("/sha");
+    let remove = |sha: &str| Some(json!({"message": "away", "sha": sha}));
+    host.send("DELETE", &contents, remove(&"0".repeat(40)).as_ref()).is(409);
+    host.send("DELETE", &contents, remove(&sha).as_ref()).is(200);
+    host.send("DELETE", &contents, remove(&sha).as_ref()).is(404);
+}
+
+#[test]
+fn a_file_comes_raw_to_those_who_accept_that() {
+    let mut host = Host::start(GithubOptions::default());
+    host.github.create_repository(FULL_NAME, Seed { private: false, files: &[("sbi.lock", "[1]\n"), ("a/b", "b")] });
+    for accept in ["application/vnd.github.raw+json", "application/vnd.github.raw", "application/vnd.github.v3.raw"] {
+        host.rest.headers.insert("accept".into(), accept.into());
+        let raw = host.get(&format!("{REPO}/contents/sbi.lock")).is(200);
+        assert_eq!(raw.body, json!([1]), "{accept}");
+        host.get(&format!("{REPO}/contents/none")).is(404);
+        // A folder has no raw form.
+        assert_eq!(host.get(&format!("{REPO}/contents/a")).is(200).text("/0/path"), "a/b");
+    }
+    host.rest.headers.insert("accept".into(), "application/vnd.github+json".into());
+    assert_eq!(host.get(&format!("{REPO}/contents/sbi.lock")).is(200).text("/encoding"), "base64");
 }
 
 #[test]
@@ -169,6 +190,20 @@ fn the_subject_has_ids_in_it_unless_the_repository_is_old() {
         host.github.hide_subject_prefix();
         assert!(host.get(&sub).is(200).body.get("sub_claim_prefix").is_none());
     }
+}
+
+#[test]
+fn a_rename_brings_the_ids_into_an_old_repositorys_subject() {
+    let host = Host::start(GithubOptions::default());
+    let id = host.create("base", true).text("/id");
+    host.github.set_immutable_subject(FULL_NAME, false);
+    let prefix = |name: &str| {
+        let sub = format!("/repos/{OWNER}/{name}/actions/oidc/customization/sub");
+        host.get(&sub).is(200).text("/sub_claim_prefix")
+    };
+    assert_eq!(prefix("base"), format!("repo:{FULL_NAME}"));
+    host.github.rename(FULL_NAME, "image");
+    assert_eq!(prefix("image"), format!("repo:{OWNER}@583231/image@{id}"));
 }
 
 #[test]
@@ -252,5 +287,7 @@ fn a_seeded_repository_is_there_before_the_run() {
     assert_eq!(workflow.text("/default_workflow_permissions"), "write");
     let patterns = host.get(&format!("{REPO}/environments/production/deployment-branch-policies")).is(200);
     assert_eq!(patterns.text("/branch_policies/0/type"), "tag");
+    host.delete(&format!("{REPO}/environments/production")).is(204);
+    host.get(&format!("{REPO}/environments/production")).is(404);
     host.get("/repos/octo-publisher/empty/git/ref/heads/main").is(409);
 }
