@@ -144,10 +144,26 @@ fn settings_of_the_repository_stop_a_job_before_its_first_step() {
     let (conclusion, jobs) = follow(&host);
     assert_eq!((conclusion.as_str(), first_step(&jobs, 1).as_str()), ("failure", "failure"));
     assert_eq!(ends(&jobs)[0], ("Build and scan", "success"));
+    // A pattern for branches lets no tag in, whatever its name.
+    let host = with_pipeline(&pipeline(PINNED));
+    host.github.add_environment(FULL_NAME, "production", Some(&[]));
+    let policies = format!("{REPO}/environments/production/deployment-branch-policies");
+    host.post(&policies, &json!({"name": "v*", "type": "branch"})).is(200);
+    host.release("v1.0.0").is(201);
+    assert_eq!(follow(&host).0, "failure");
     let host = with_pipeline(&pipeline(PINNED));
     host.github.add_environment(FULL_NAME, "production", Some(&["v1.*"]));
     host.release("v1.0.0").is(201);
     assert_eq!(follow(&host).0, "success");
+}
+
+#[test]
+fn a_cancelled_run_ends_cancelled() {
+    let host = with_pipeline(&pipeline(PINNED));
+    host.github.set_run_outcome(|_| RunOutcome::Cancelled);
+    host.release("v1.0.0").is(201);
+    let (conclusion, jobs) = follow(&host);
+    assert_eq!((conclusion.as_str(), ends(&jobs)[1]), ("cancelled", ("Publish", "cancelled")));
 }
 
 #[test]
