@@ -126,18 +126,18 @@ pub(super) fn allow(world: &World, id: u64, need: Need, request: &Request) -> Re
         return Err(not_found());
     }
     sign_on(world, owner.id)?;
+    // What everybody may read of a public repository takes no right.
+    let open_to_all = !repository.private && !need.write && !need.admin;
     match &world.scopes {
         TokenScopes::Classic(scopes) => {
             let enough = scopes.contains("repo") || (!repository.private && scopes.contains("public_repo"));
-            let open_to_all = !repository.private && !need.write && !need.admin;
             if !enough && !open_to_all {
                 return Err(not_found());
             }
         }
         TokenScopes::FineGrained(permissions) | TokenScopes::Installation(permissions) => {
-            let open_to_all =
-                need.permission == "metadata" || (!repository.private && need.permission == "contents" && !need.write);
-            if !open_to_all && !holds(permissions, need.permission, need.write) {
+            let unasked = open_to_all || need.permission == "metadata";
+            if !unasked && !holds(permissions, need.permission, need.write) {
                 return Err(lacking(world, &need.header()));
             }
         }

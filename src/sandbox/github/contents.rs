@@ -10,6 +10,7 @@ use super::objects::{self, Entry, Mode};
 use super::reply::{Reply, created, not_found, ok, refusal, unprocessable};
 use super::routes::Call;
 use super::world::{Repository, World};
+use crate::sandbox::http::Answer;
 
 /// Bytes above which the contents are left out of the answer.
 const LARGEST_INLINE: usize = 1024 * 1024;
@@ -37,6 +38,10 @@ pub(super) fn get(world: &mut World, call: &Call<'_>) -> Reply {
         }
     });
     match found {
+        Some(entry) if entry.mode != Mode::Folder && wants_raw(call) => {
+            let bytes = repository.objects.blob(&entry.id).unwrap_or_default();
+            Ok(Answer::new(200, "application/vnd.github.raw+json; charset=utf-8", bytes))
+        }
         Some(entry) if entry.mode != Mode::Folder => ok(&file(repository, &addresses, path, &entry, &named)),
         None if !path.is_empty() => Err(not_found()),
         _ => {
@@ -48,6 +53,15 @@ pub(super) fn get(world: &mut World, call: &Call<'_>) -> Reply {
             ok(&Value::Array(entries.collect()))
         }
     }
+}
+
+/// `Accept: application/vnd.github.raw+json`, with or without a version and `+json`.
+fn wants_raw(call: &Call<'_>) -> bool {
+    let media_type = |accepted: &str| {
+        let accepted = accepted.trim().trim_end_matches("+json");
+        accepted.starts_with("application/vnd.github.") && accepted.ends_with("raw")
+    };
+    call.request.header("accept").is_some_and(|accept| accept.split(',').any(media_type))
 }
 
 fn describe(repository: &Repository, addresses: &(String, String), path: &str, entry: &Entry, named: &str) -> Value {
@@ -135,4 +149,30 @@ pub(super) fn put(world: &mut World, call: &Call<'_>) -> Reply {
     let commit = repository.objects.commit(&id).ok_or_else(not_found)?;
     let body = json!({"content": content, "commit": commit_body(&addresses.0, &addresses.1, &id, commit)});
     if existed { ok(&body) } else { created(&body) }
+}
+
+pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Reply {
+    let path = call.parameter(0).to_owned();
+    let (message, given) = (call.required("message")?.to_owned(), call.required("sha")?);
+    if git::is_workflow(&path) {
+        access::may_touch_workflows(world)?;
+    }
+    let (person, now) = (world.person()?, world.now());
+    let repository = world.repository_mut(call.repository)?;
+    let branch = call.text("branch")?.unwrap_or(&repository.default_branch).to_owned();
+    let parent = repository.branch(&branch).cloned().ok_or_else(not_found)?;
+    let mut files = repository.files_at(Some(&parent));
+    if files.remove(&path).ok_or_else(not_found)?.id != given {
+        return Err(refusal(409, &format!("{path} does not match {given}")));
+    }
+    let id = repository.write_commit(Some(&parent), &files, &person, &message, false);
+    if let Some(message) = git::violation(repository, &branch, &id) {
+        return Err(refusal(409, &message));
+    }
+    repository.refs.insert(format!("refs/heads/{branch}"), id.clone());
+    repository.updated = now;
+    let repository = world.repository(call.repository)?;
+    let commit = repository.objects.commit(&id).ok_or_else(not_found)?;
+    let (root, pages) = (root(world, repository, call.base), pages(world, repository, call.base));
+    ok(&json!({"content": null, "commit": commit_body(&root, &pages, &id, commit)}))
 }

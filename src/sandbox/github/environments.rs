@@ -73,6 +73,12 @@ pub(super) fn put(world: &mut World, call: &Call<'_>) -> Reply {
     get(world, call)
 }
 
+pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Reply {
+    environment_mut(world, call)?;
+    world.repository_mut(call.repository)?.environments.remove(call.parameter(0));
+    no_content()
+}
+
 pub(super) fn list_patterns(world: &mut World, call: &Call<'_>) -> Reply {
     let environment = environment_mut(world, call)?;
     if environment.policy != DeploymentPolicy::Custom {

@@ -143,7 +143,7 @@ impl Objects {
 
     /// Calls `visit` with every entry under a tree, folders before what is in them.
     pub(super) fn walk(&self, tree: &str, under: &str, visit: &mut dyn FnMut(&str, &Entry)) {
-        for (name, entry) in self.tree(tree).into_iter().flatten() {
+        for (name, entry) in self.tree(tree).map(in_order).unwrap_or_default() {
             let path = format!("{under}{name}");
             visit(&path, entry);
             if entry.mode == Mode::Folder {
@@ -219,12 +219,16 @@ fn name(kind: &str, body: &[u8]) -> String {
     })
 }
 
-fn encode_tree(entries: &BTreeMap<String, Entry>) -> Vec<u8> {
+/// Git sorts a folder as if its name ended with a slash.
+fn in_order(entries: &BTreeMap<String, Entry>) -> Vec<(&String, &Entry)> {
     let mut ordered: Vec<(&String, &Entry)> = entries.iter().collect();
-    // Git sorts a folder as if its name ended with a slash.
     ordered.sort_by_key(|(name, entry)| if entry.mode == Mode::Folder { format!("{name}/") } else { (*name).clone() });
+    ordered
+}
+
+fn encode_tree(entries: &BTreeMap<String, Entry>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for (name, entry) in ordered {
+    for (name, entry) in in_order(entries) {
         bytes.extend(format!("{} {name}\0", entry.mode.as_str().trim_start_matches('0')).into_bytes());
         bytes.extend((0..entry.id.len() / 2).filter_map(|i| u8::from_str_radix(&entry.id[2 * i..2 * i + 2], 16).ok()));
     }

@@ -96,10 +96,13 @@ pub(super) fn change(world: &mut World, call: &Call<'_>) -> Reply {
         (None, Some(visibility)) => Some(visibility != "public"),
         (None, None) => None,
     };
+    let new_subjects = world.immutable_subjects;
     let repository = world.repository_mut(call.repository)?;
     repository.updated = now;
     if let Some(name) = call.text("name")? {
         name.clone_into(&mut repository.name);
+        // A rename brings the ids into the subject, as a creation does.
+        repository.subject.immutable |= new_subjects;
     }
     if let Some(description) = call.text("description")? {
         repository.description = Some(description.to_owned());

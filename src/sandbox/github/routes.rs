@@ -159,9 +159,9 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("PATCH", []) => (administer, repository::change, none()),
         ("DELETE", []) => (administer, repository::delete, none()),
 
-        ("GET", ["actions", "secrets"]) => (Need::read("secrets"), settings::list_secrets, none()),
-        ("GET", ["actions", "secrets", "public-key"]) => (Need::read("secrets"), settings::public_key, none()),
-        ("GET", ["actions", "secrets", name]) => (Need::read("secrets"), settings::get_secret, one(name)),
+        ("GET", ["actions", "secrets"]) => (Need::admin_read("secrets"), settings::list_secrets, none()),
+        ("GET", ["actions", "secrets", "public-key"]) => (Need::admin_read("secrets"), settings::public_key, none()),
+        ("GET", ["actions", "secrets", name]) => (Need::admin_read("secrets"), settings::get_secret, one(name)),
         ("PUT", ["actions", "secrets", name]) => (Need::write("secrets"), settings::put_secret, one(name)),
         ("DELETE", ["actions", "secrets", name]) => (Need::write("secrets"), settings::delete_secret, one(name)),
 
@@ -171,12 +171,15 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
             (Need::admin_read("administration"), settings::get_workflow_permissions, none())
         }
         ("PUT", ["actions", "permissions", "workflow"]) => (administer, settings::put_workflow_permissions, none()),
-        ("GET", ["actions", "oidc", "customization", "sub"]) => (Need::read("actions"), settings::get_subject, none()),
+        ("GET", ["actions", "oidc", "customization", "sub"]) => {
+            (Need::admin_read("actions"), settings::get_subject, none())
+        }
         ("PUT", ["actions", "oidc", "customization", "sub"]) => (Need::write("actions"), settings::put_subject, none()),
         ("GET", ["immutable-releases"]) => {
             (Need::admin_read("administration"), settings::get_immutable_releases, none())
         }
         ("PUT", ["immutable-releases"]) => (administer, settings::put_immutable_releases, none()),
+        ("DELETE", ["immutable-releases"]) => (administer, settings::delete_immutable_releases, none()),
 
         ("GET", ["actions", "workflows"]) => (Need::read("actions"), runs::list_workflows, none()),
         ("GET", ["actions", "runs"]) => (Need::read("actions"), runs::list, none()),
@@ -186,6 +189,7 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("GET", ["environments"]) => (Need::read("actions"), environments::list, none()),
         ("GET", ["environments", name]) => (Need::read("actions"), environments::get, one(name)),
         ("PUT", ["environments", name]) => (administer, environments::put, one(name)),
+        ("DELETE", ["environments", name]) => (administer, environments::delete, one(name)),
         ("GET", ["environments", name, "deployment-branch-policies"]) => {
             (Need::read("actions"), environments::list_patterns, one(name))
         }
@@ -199,6 +203,7 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("GET", ["contents"]) => (contents_read, contents::get, one("")),
         ("GET", ["contents", path @ ..]) => (contents_read, contents::get, joined(path)),
         ("PUT", ["contents", path @ ..]) => (contents_write, contents::put, joined(path)),
+        ("DELETE", ["contents", path @ ..]) => (contents_write, contents::delete, joined(path)),
 
         ("GET", ["git", "ref", name @ ..]) => (contents_read, git::get_ref, joined(name)),
         ("GET", ["git", "matching-refs", name @ ..]) => (contents_read, git::matching_refs, joined(name)),

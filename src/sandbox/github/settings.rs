@@ -179,3 +179,8 @@ pub(super) fn put_immutable_releases(world: &mut World, call: &Call<'_>) -> Repl
     world.repository_mut(call.repository)?.immutable_releases = true;
     no_content()
 }
+
+pub(super) fn delete_immutable_releases(world: &mut World, call: &Call<'_>) -> Reply {
+    world.repository_mut(call.repository)?.immutable_releases = false;
+    no_content()
+}

@@ -145,7 +145,7 @@ pub(super) fn snapshot(world: &World, full_name: &str) -> Option<RepositorySnaps
     })
 }
 
-/// The account that opens a box for a foreign secret never tells what is in it.
+/// What a foreign secret holds.
 const FOREIGN: &[u8] = b"not ours";
 
 /// What happened before the run. Methods that name a repository do nothing when there is none of that name.
@@ -309,8 +309,10 @@ impl GithubStandIn {
         let mut world = lock(&self.shared.world);
         let Some(id) = world.full_named(full_name) else { return };
         world.renamed.insert(full_name.to_lowercase(), id);
+        let new_subjects = world.immutable_subjects;
         if let Ok(repository) = world.repository_mut(id) {
             name.clone_into(&mut repository.name);
+            repository.subject.immutable |= new_subjects;
         }
     }
 
