@@ -13,6 +13,7 @@ use sbi::ui::{Stream, Style};
 
 use crate::support::terminal::{Session, is_coloured};
 
+const CTRL_C: &str = "\u{3}";
 const DOWN: &str = "\u{1b}[B";
 
 /// Not a test by itself: the other side of the terminal for the tests of the questions, run by them in a process of
@@ -57,16 +58,15 @@ fn ask_here() {
 #[test]
 #[ignore = "started by the test of the live lines, inside a terminal"]
 fn work_here() {
+    // The test harness has begun a line of its own.
+    eprintln!();
     let progress = Progress::on_stderr(Style::of(Stream::Stderr, None));
     let mut plan = Plan::default();
     for name in ["acme/first", "acme/second"] {
         plan.add(Step::RestrictWorkflowToken { repository: name.parse().expect("a name") }, []);
     }
     let ids: Vec<StepId> = plan.ids().collect();
-    let wait = || {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).expect("a line");
-    };
+    let wait = || drop(dialoguer::console::Term::stderr().read_key().expect("a key"));
     let stage = progress.stage("looking at AWS and GitHub");
     wait();
     stage.done("looked at AWS and GitHub");
@@ -201,7 +201,7 @@ fn ctrl_c_at_a_question_cancels_and_brings_the_cursor_back() {
             session.expect(question);
             session.expect(prompt);
         }
-        session.ctrl_c();
+        session.press(CTRL_C);
         assert_eq!(session.exit_code(), ExitCode::Cancelled as u32, "{}", session.screen());
         assert!(session.screen().contains("error: cancelled: nothing was changed"), "{}", session.screen());
         assert!(!session.cursor_is_hidden(), "after {answers} answers");
@@ -227,7 +227,7 @@ fn forty_columns_are_enough() {
     let shown = session.screen();
     assert_eq!(shown.matches("> private").count() + shown.matches("> public").count(), 1, "redrawn wrongly:\n{shown}");
     assert_eq!(shown.lines().filter(|line| line.trim() == "public").count(), 1, "redrawn wrongly:\n{shown}");
-    session.ctrl_c();
+    session.press(CTRL_C);
     assert_eq!(session.exit_code(), ExitCode::Cancelled as u32);
 }
 
@@ -239,7 +239,7 @@ fn no_color_means_none() {
         session.expect("(--github)");
         session.press("\r");
         session.expect("> private");
-        session.ctrl_c();
+        session.press(CTRL_C);
         session.exit_code();
         assert_eq!(is_coloured(&session.raw()), coloured, "{}", session.raw());
     }
@@ -261,7 +261,7 @@ fn ctrl_c_at_the_token_cancels() {
     let folder = folder();
     let mut session = asked(folder.path(), &[("ASK_FOR_A_TOKEN", "1")], 80);
     session.expect("token (not shown):");
-    session.ctrl_c();
+    session.press(CTRL_C);
     assert_eq!(session.exit_code(), ExitCode::Cancelled as u32, "{}", session.screen());
 }
 

@@ -20,8 +20,7 @@ pub(crate) struct Session {
     output: Receiver<Vec<u8>>,
     screen: vt100::Parser,
     raw: Vec<u8>,
-    /// Keeps the terminal open as long as the session.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 impl Session {
@@ -55,7 +54,7 @@ impl Session {
         });
         let non_zero = |size: u16| NonZero::new(size).expect("a terminal has rows and columns");
         let screen = vt100::Parser::new(non_zero(ROWS), non_zero(columns), 0);
-        Self { child, keyboard, output, screen, raw: Vec::new(), _master: pair.master }
+        Self { child, keyboard, output, screen, raw: Vec::new(), master: pair.master }
     }
 
     /// Waits until `text` is on the screen.
@@ -71,19 +70,34 @@ impl Session {
         }
     }
 
-    /// Types `keys` as they are: `"\r"` is Enter, `"\u{3}"` Ctrl-C, `"\u{1b}[B"` the arrow down.
+    /// Answers a question: waits until the program has taken the keyboard over, then types `keys` as they are.
+    /// `"\r"` is Enter, `"\u{3}"` Ctrl-C, `"\u{1b}[B"` the arrow down.
+    #[track_caller]
     pub(crate) fn press(&mut self, keys: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.echoes() {
+            assert!(Instant::now() < end, "nobody reads the keyboard:\n{}", self.screen());
+            std::thread::yield_now();
+        }
+        self.send(keys);
+    }
+
+    /// Types `keys` at once, whatever the program is doing.
+    pub(crate) fn send(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
         self.keyboard.flush().expect("the terminal takes keys");
     }
 
+    #[track_caller]
     pub(crate) fn type_line(&mut self, line: &str) {
-        self.press(line);
-        self.press("\r");
+        self.press(&format!("{line}\r"));
     }
 
-    pub(crate) fn ctrl_c(&mut self) {
-        self.press("\u{3}");
+    /// While the terminal itself shows what is typed, no question is being read.
+    fn echoes(&self) -> bool {
+        /// `ECHO` of termios.h, the same on Linux and macOS.
+        const ECHO: u64 = 0o10;
+        self.master.get_termios().is_some_and(|modes| u64::from(modes.local_flags.bits()) & ECHO != 0)
     }
 
     /// Reads to the end and returns the exit code.
@@ -102,7 +116,11 @@ impl Session {
 
     /// The visible text.
     pub(crate) fn screen(&self) -> String {
-        self.screen.screen().contents()
+        // Row by row: `contents` joins rows that were filled to the edge.
+        let columns = self.screen.screen().size().1;
+        let rows: Vec<String> =
+            self.screen.screen().rows(0, columns.get()).map(|row| row.trim_end().to_owned()).collect();
+        rows.join("\n").trim_end().to_owned()
     }
 
     pub(crate) fn cursor_is_hidden(&self) -> bool {
