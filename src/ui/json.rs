@@ -66,7 +66,7 @@ pub struct OutcomeJson {
 pub struct StepJson {
     #[serde(flatten)]
     pub change: ChangeJson,
-    /// `done`, `failed` or `not started`.
+    /// `done`, `failed` or `not_started`.
     pub outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureJson>,
@@ -115,15 +115,15 @@ impl FailureJson {
     #[must_use]
     pub fn new(failure: &Failure) -> Self {
         let (cause, action) = match failure.cause() {
-            Cause::NotFound => ("not found", None),
+            Cause::NotFound => ("not_found", None),
             Cause::Exists => ("exists", None),
             Cause::Denied { action, .. } => ("denied", Some(action.clone())),
             Cause::Throttled { .. } => ("throttled", None),
             Cause::Unauthenticated => ("unauthenticated", None),
-            Cause::SsoRequired { .. } => ("sso required", None),
+            Cause::SsoRequired { .. } => ("sso_required", None),
             Cause::Unreachable => ("unreachable", None),
             Cause::Usage => ("usage", None),
-            Cause::ChangesPending => ("changes pending", None),
+            Cause::ChangesPending => ("changes_pending", None),
             Cause::Cancelled => ("cancelled", None),
             Cause::Other => ("other", None),
         };
@@ -145,7 +145,7 @@ impl OutcomeJson {
             let (outcome, failure) = match outcome {
                 Outcome::Done(_) => ("done", None),
                 Outcome::Failed(failure) => ("failed", Some(FailureJson::new(failure))),
-                Outcome::Skipped => ("not started", None),
+                Outcome::Skipped => ("not_started", None),
             };
             StepJson { change, outcome, failure }
         };

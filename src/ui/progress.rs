@@ -201,3 +201,92 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::failure::Failure;
+    use crate::plan::step::Produced;
+
+    #[derive(Clone, Default)]
+    struct Paper(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn plan() -> Plan {
+        let mut plan = Plan::default();
+        let repository = "acme/base".parse::<crate::model::names::GithubRepositoryName>().expect("a name");
+        let user = "ci".parse::<crate::model::names::UserName>().expect("a name");
+        let arn = "arn:aws:iam::123456789012:user/ci".to_owned();
+        plan.add(
+            Step::PutSecret {
+                repository: repository.clone(),
+                name: "AWS_REGION".into(),
+                value: "us-east-1".into(),
+                replaces: false,
+            },
+            [],
+        );
+        plan.add(
+            Step::IssueAccessKey {
+                arn: arn.clone(),
+                user: user.clone(),
+                repository: repository.clone(),
+                replaces: false,
+            },
+            [],
+        );
+        plan.add(Step::RestrictWorkflowToken { repository }, []);
+        plan.add(Step::DeleteAccessKey { arn, user, key_id: "AKIAEXAMPLE".into() }, []);
+        plan
+    }
+
+    #[test]
+    fn without_a_terminal_every_finished_step_is_one_line_in_the_past_tense() {
+        let paper = Paper::default();
+        let progress = Progress::plain(Style::plain(), Box::new(paper.clone()));
+        let plan = plan();
+        let stage = progress.stage("looking at AWS and GitHub");
+        stage.done("looked at AWS and GitHub");
+        let watch = progress.watch(&plan);
+        let ids: Vec<StepId> = plan.ids().collect();
+        watch(ids[0], Event::Started);
+        watch(ids[0], Event::Done(&Produced::Nothing));
+        watch(ids[1], Event::Started);
+        watch(ids[1], Event::Waiting("ECR does not accept the key yet".into()));
+        watch(ids[1], Event::Failed(&Failure::new("the key never worked")));
+        watch(ids[2], Event::Skipped);
+        watch(ids[3], Event::Started);
+        watch(ids[3], Event::Done(&Produced::Nothing));
+        let text = String::from_utf8(paper.0.borrow().clone()).expect("UTF-8");
+        insta::assert_snapshot!(text, @"
+        ► looking at AWS and GitHub
+        ✔ looked at AWS and GitHub
+        ✔ uploaded secret AWS_REGION
+        ► issuing access key of ci, takes up to 60 s
+        ◎ access key of ci: ECR does not accept the key yet
+        ✗ access key of ci: the key never worked
+        ✔ deleted access key AKIAEXAMPLE
+        ");
+    }
+
+    #[test]
+    fn a_locale_without_unicode_gets_signs_of_its_own() {
+        let paper = Paper::default();
+        let style = Style { unicode: false, ..Style::plain() };
+        let progress = Progress::plain(style, Box::new(paper.clone()));
+        for glyph in [Glyph::Doing, Glyph::Done, Glyph::Waiting, Glyph::Failed] {
+            progress.line(glyph, "it");
+        }
+        assert_eq!(String::from_utf8(paper.0.borrow().clone()).expect("UTF-8"), "> it\n+ it\no it\nx it\n");
+    }
+}

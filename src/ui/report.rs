@@ -55,11 +55,12 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     if !lines.is_empty() || !plan.kept.is_empty() || !plan.waiting.is_empty() {
         writeln!(w)?;
     }
-    writeln!(w, "{}", style.paint(Paint::Bold, &count))?;
     for refusal in &plan.refusals {
-        writeln!(w)?;
         print_failure(refusal, style, w)?;
+        writeln!(w)?;
     }
+    let count = if plan.refusals.is_empty() { count } else { "this plan can't be applied".into() };
+    writeln!(w, "{}", style.paint(Paint::Bold, &count))?;
     Ok(())
 }
 
@@ -182,9 +183,10 @@ pub fn print_outcome(report: &Report, plan: &Plan, style: Style, w: &mut dyn Wri
 pub fn print_failure(failure: &Failure, style: Style, w: &mut dyn Write) -> io::Result<()> {
     paragraph(&style.paint(Paint::Red, "error:"), 7, failure.message(), style, w)?;
     for reason in failure.reasons() {
-        for line in reason.lines().filter(|line| !line.trim().is_empty()) {
+        for (index, line) in reason.lines().filter(|line| !line.trim().is_empty()).enumerate() {
+            let head = if index == 0 { style.paint(Paint::Dim, "because:") } else { " ".repeat(8) };
             // Not broken and not squeezed: TOML points at a column of the line above.
-            writeln!(w, "{} {}", style.paint(Paint::Dim, "because:"), harmless(line).trim_end())?;
+            writeln!(w, "{head} {}", harmless(line).trim_end())?;
         }
     }
     for hint in failure.hints() {

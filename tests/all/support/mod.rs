@@ -5,5 +5,6 @@ pub(crate) mod moto;
 pub(crate) mod openapi;
 pub(crate) mod rest;
 pub(crate) mod room;
+pub(crate) mod terminal;
 pub(crate) mod tools;
 pub(crate) mod world;
