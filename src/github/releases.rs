@@ -1,0 +1,123 @@
+//! Releases, and the workflow runs that they start.
+
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Call, Github, repo_path};
+use crate::failure::{Cause, Failure};
+use crate::model::git::CommitId;
+use crate::model::names::{GithubRepositoryName, ReleaseTag};
+
+/// A workflow run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Run {
+    pub id: u64,
+    #[serde(rename = "html_url")]
+    pub url: String,
+    /// `queued`, `in_progress`, `completed` and a few more.
+    pub status: Option<String>,
+    /// `success`, `failure`, … once completed.
+    pub conclusion: Option<String>,
+}
+
+/// A job of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Job {
+    pub name: String,
+    pub status: String,
+    pub conclusion: Option<String>,
+    #[serde(rename = "html_url")]
+    pub url: Option<String>,
+    #[serde(default)]
+    pub steps: Vec<JobStep>,
+}
+
+/// A step of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct JobStep {
+    pub name: String,
+    pub status: String,
+    pub conclusion: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Runs {
+    workflow_runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+struct Jobs {
+    jobs: Vec<Job>,
+}
+
+#[derive(Deserialize)]
+struct ReleaseAnswer {
+    html_url: String,
+}
+
+impl Github {
+    /// Publishes a release of `commit`; GitHub makes the tag.
+    ///
+    /// # Errors
+    /// `Cause::Exists` when the tag has a release already.
+    pub async fn create_release(
+        &self,
+        repository: &GithubRepositoryName,
+        tag: &ReleaseTag,
+        notes: &str,
+        commit: &CommitId,
+    ) -> Result<String, Failure> {
+        let call = Call::new(Method::POST, repo_path(repository, "/releases"), format!("publish the release {tag}"))
+            .of(repository)
+            .scoped("workflow")
+            .body(json!({
+                "tag_name": tag.as_str(),
+                "target_commitish": commit.as_str(),
+                "name": tag.as_str(),
+                "body": notes,
+                "draft": false,
+                "prerelease": tag.parts().3,
+            }));
+        match self.ask::<ReleaseAnswer>(&call).await {
+            Ok(answer) => Ok(answer.html_url),
+            Err(failure) if *failure.cause() == Cause::Exists => {
+                Err(failure.hinted(format!("the next free tag may be {}: `--release {0}`", tag.next_patch())))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The newest run that `event` started on `head`; `None` while there is none.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn find_run(
+        &self,
+        repository: &GithubRepositoryName,
+        head: &CommitId,
+        event: &str,
+    ) -> Result<Option<Run>, Failure> {
+        let path = repo_path(repository, &format!("/actions/runs?event={event}&head_sha={head}&per_page=1"));
+        let call = Call::get(path, "look for the workflow run").of(repository).needing("actions: read");
+        let answer: Runs = self.ask(&call).await?;
+        Ok(answer.workflow_runs.into_iter().next())
+    }
+
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn run(&self, repository: &GithubRepositoryName, id: u64) -> Result<Run, Failure> {
+        let path = repo_path(repository, &format!("/actions/runs/{id}"));
+        self.ask(&Call::get(path, "read the workflow run").of(repository).needing("actions: read")).await
+    }
+
+    /// The jobs of a run's latest attempt.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn jobs(&self, repository: &GithubRepositoryName, run: u64) -> Result<Vec<Job>, Failure> {
+        let path = repo_path(repository, &format!("/actions/runs/{run}/jobs"));
+        let call = Call::get(path, "read the jobs of the workflow run").of(repository).needing("actions: read");
+        self.ask_pages(call, |page: Jobs| page.jobs).await
+    }
+}
