@@ -1,427 +1,307 @@
-//! GitHub, provisionally.
+//! The GitHub adapter: one client, its timeouts, retries and proxy. octocrab stays in here; nothing is decided here.
 
-pub mod releases;
+mod commits;
+mod error;
+mod releases;
+mod repository;
+mod secrets;
+mod token;
+mod transport;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http_body_util::BodyExt as _;
+use hyper::{HeaderMap, Method};
 use octocrab::Octocrab;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::failure::{Cause, Failure};
-use crate::model::config::Visibility;
-use crate::model::git::{BlobId, CommitId};
-use crate::model::lock::Lock;
-use crate::model::names::{EnvironmentName, GithubRepositoryName};
-use crate::model::observed::*;
-use crate::model::secrets::{AccessKey, Token};
-use crate::plan::step::{Commit, Delivery, Produced};
+use crate::model::git::CommitId;
+use crate::model::names::GithubRepositoryName;
+use crate::model::secrets::Token;
 
+pub use commits::Delivered;
+pub use releases::{Job, JobStep, Run};
+pub use repository::CreatedRepository;
+pub use token::{find_token, missing_scopes, token_from_gh};
+
+/// Where GitHub is and who asks.
 pub struct Settings {
+    /// `https://api.github.com` unless told; `https://HOST/api/v3` on Enterprise Server.
     pub api_url: Option<String>,
     pub token: Token,
 }
 
+/// How long one call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    pub connect: Duration,
+    /// From the request's start to the answer's last byte.
+    pub answer: Duration,
+    /// Before the first repetition; each later one waits four times as long.
+    pub pause: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), answer: Duration::from_secs(30), pause: Duration::from_millis(250) }
+    }
+}
+
+/// A repeatable call is sent this often at most.
+const MOST_ATTEMPTS: u32 = 3;
+/// A rate limit that ends within this time is waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// What GitHub gives on one page at most.
+const PAGE: u32 = 100;
+
+/// GitHub's REST and GraphQL APIs, as one identity sees them.
 pub struct Github {
-    octo: Octocrab,
+    rest: Octocrab,
+    graphql: Octocrab,
+    host: String,
+    timing: Timing,
     installation: bool,
-    key: Arc<tokio::sync::OnceCell<(String, String)>>,
+    /// The plan of the token's own account, as `GET /user` told it.
+    own_plan: Mutex<Option<String>>,
+    /// One fetch of the public key for all secrets of a repository.
+    keys: Mutex<BTreeMap<GithubRepositoryName, Arc<OnceCell<secrets::SealingKey>>>>,
+    /// Commit → tree, as met on the way: a commit's tree never changes.
+    trees: Mutex<BTreeMap<CommitId, String>>,
 }
 
-pub fn find_token(env: &dyn Fn(&str) -> Option<String>, _host: &str) -> Option<Token> {
-    env("GH_TOKEN").or_else(|| env("GITHUB_TOKEN")).map(Token::new)
+/// One request, and what its errors should say.
+struct Call {
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    repeatable: bool,
+    /// What is being done: `read the releases of acme/base`.
+    what: String,
+    /// `owner/name`
+    resource: Option<String>,
+    /// The permission of a fine-grained token that it takes.
+    permission: &'static str,
+    /// The scope of a classic token that it takes.
+    scope: &'static str,
 }
 
-pub async fn token_from_gh(_host: &str) -> Option<Token> {
-    None
-}
-
-pub fn missing_scopes(token: &TokenKind, wanted: &BTreeSet<&'static str>) -> Vec<&'static str> {
-    let TokenKind::Scoped(scopes) = token else { return Vec::new() };
-    let mut missing = Vec::new();
-    if !wanted.is_empty() && !scopes.contains("repo") {
-        missing.push("repo");
-    }
-    if wanted.contains("workflows: write") && !scopes.contains("workflow") {
-        missing.push("workflow");
-    }
-    missing
-}
-
-fn fail(error: octocrab::Error) -> Failure {
-    match error {
-        octocrab::Error::GitHub { source, .. } => {
-            let cause = match source.status_code.as_u16() {
-                404 => Cause::NotFound,
-                401 => Cause::Unauthenticated,
-                403 => Cause::Denied { action: "?".into(), resource: None },
-                422 => Cause::Exists,
-                _ => Cause::Other,
-            };
-            Failure::new(source.message.clone()).because(cause)
+impl Call {
+    fn new(method: Method, path: impl Into<String>, what: impl Into<String>) -> Self {
+        let repeatable = matches!(method, Method::GET | Method::PUT | Method::DELETE);
+        let permission = if method == Method::GET { "metadata: read" } else { "contents: write" };
+        Self {
+            method,
+            path: path.into(),
+            body: None,
+            repeatable,
+            what: what.into(),
+            resource: None,
+            permission,
+            scope: "repo",
         }
-        other => Failure::new("GitHub can't be reached").because(Cause::Unreachable).caused_by(other),
+    }
+
+    fn get(path: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::new(Method::GET, path, what)
+    }
+
+    fn of(mut self, repository: &GithubRepositoryName) -> Self {
+        self.what = format!("{} of {repository}", self.what);
+        self.resource = Some(repository.to_string());
+        self
+    }
+
+    fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    fn needing(mut self, permission: &'static str) -> Self {
+        self.permission = permission;
+        self
+    }
+
+    fn scoped(mut self, scope: &'static str) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    fn once(mut self) -> Self {
+        self.repeatable = false;
+        self
+    }
+
+    fn writes(&self) -> bool {
+        self.method != Method::GET
+    }
+}
+
+/// An answer of any status.
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
+        // The text of a JSON error can quote the answer: its place is enough.
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Failure::new(format!(
+                "could not {}: GitHub's answer can't be read at line {}, column {}",
+                call.what,
+                error.line(),
+                error.column()
+            ))
+        })
     }
 }
 
 impl Github {
-    pub fn connect(settings: Settings) -> Result<Github, Failure> {
-        let installation = settings.token.reveal(|text| text.starts_with("ghs_"));
-        let mut builder = Octocrab::builder()
-            .set_connect_timeout(Some(Duration::from_secs(5)))
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .personal_token(settings.token.reveal(str::to_owned));
-        if let Some(url) = settings.api_url {
-            builder = builder.base_uri(url).map_err(|e| Failure::usage("bad url").caused_by(e))?;
-        }
-        let octo = builder.build().map_err(fail)?;
-        Ok(Github { octo, installation, key: Arc::default() })
+    /// Prepares the client; must be called within a Tokio runtime. Sends nothing.
+    ///
+    /// # Errors
+    /// When the API's address can't be used or the system has no certificates to trust.
+    pub fn connect(settings: Settings) -> Result<Self, Failure> {
+        Self::connect_timed(settings, Timing::default())
     }
 
-    async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<(u16, http_headers::Headers, Value), Failure> {
-        let uri = path.to_owned();
-        let response = match method {
-            "GET" => self.octo._get(uri).await,
-            "PUT" => self.octo._put(uri, body).await,
-            "POST" => self.octo._post(uri, body).await,
-            _ => self.octo._patch(uri, body).await,
-        }
-        .map_err(fail)?;
-        let response = octocrab::map_github_error(response).await.map_err(fail)?;
-        let status = response.status().as_u16();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.map_err(fail)?.to_bytes();
-        let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let scopes = parts.headers.get("x-oauth-scopes").and_then(|v| v.to_str().ok()).map(str::to_owned);
-        Ok((status, http_headers::Headers { scopes }, value))
-    }
-
-    async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.send("GET", path, None).await.map(|(_, _, v)| v)
-    }
-
-    async fn maybe(&self, path: &str) -> Result<Option<Value>, Failure> {
-        match self.get(path).await {
-            Ok(v) => Ok(Some(v)),
-            Err(f) if matches!(f.cause(), Cause::NotFound | Cause::Denied { .. }) => Ok(None),
-            Err(f) => Err(f),
-        }
-    }
-
-    pub async fn viewer(&self) -> Result<Viewer, Failure> {
-        if self.installation {
-            return Ok(Viewer { login: "app".into(), id: 0, token: TokenKind::Installation });
-        }
-        let (_, headers, user) = self.send("GET", "/user", None).await?;
-        let token = match headers.scopes {
-            Some(text) => TokenKind::Scoped(text.split(", ").map(str::to_owned).collect()),
-            None => TokenKind::FineGrained,
-        };
-        Ok(Viewer { login: s(&user["login"]), id: user["id"].as_u64().unwrap_or(0), token })
-    }
-
-    pub async fn owner(&self, login: &str, viewer: &Viewer) -> Result<Owner, Failure> {
-        let user = if login.eq_ignore_ascii_case(&viewer.login) {
-            self.get("/user").await?
-        } else {
-            self.get(&format!("/users/{login}")).await?
-        };
-        let is_organization = user["type"] == "Organization";
-        Ok(Owner {
-            login: s(&user["login"]),
-            id: user["id"].as_u64().unwrap_or(0),
-            is_organization,
-            plan: user["plan"]["name"].as_str().map(str::to_owned),
+    /// The same with other timeouts.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub fn connect_timed(settings: Settings, timing: Timing) -> Result<Self, Failure> {
+        let Settings { api_url, token } = settings;
+        let rest_url = transport::api_url(api_url.as_deref())?;
+        let graphql_url = transport::graphql_base(&rest_url);
+        let installation = token.reveal(|text| text.starts_with("ghs_"));
+        let host = rest_url.host_str().unwrap_or("api.github.com").to_owned();
+        let rest = transport::client(&rest_url, &token, timing)?;
+        let graphql = transport::client(&graphql_url, &token, timing)?;
+        Ok(Self {
+            rest,
+            graphql,
+            host,
+            timing,
+            installation,
+            own_plan: Mutex::default(),
+            keys: Mutex::default(),
+            trees: Mutex::default(),
         })
     }
 
-    pub async fn repository(&self, name: &GithubRepositoryName) -> Result<Option<GithubRepository>, Failure> {
-        let root = format!("/repos/{name}");
-        let Some(repo) = self.maybe(&root).await? else { return Ok(None) };
-        let branch = s(&repo["default_branch"]);
-        let sub = self.get(&format!("{root}/actions/oidc/customization/sub")).await?;
-        let tree = self.maybe(&format!("{root}/git/trees/{branch}?recursive=1")).await;
-        let tree = tree.unwrap_or(None);
-        let head = self.get(&format!("{root}/git/ref/heads/{branch}")).await.ok();
-        let lock = self.maybe(&format!("{root}/contents/sbi.lock")).await?;
-        let secrets = self.get(&format!("{root}/actions/secrets?per_page=100")).await?;
-        let envs = self.maybe(&format!("{root}/environments?per_page=100")).await?.unwrap_or_default();
-        let perms = self.maybe(&format!("{root}/actions/permissions")).await?;
-        let wf = self.maybe(&format!("{root}/actions/permissions/workflow")).await?;
-        let rules = self.maybe(&format!("{root}/rules/branches/{branch}")).await?;
-        let releases = self.get(&format!("{root}/releases?per_page=100")).await?;
-        let tags = self.get(&format!("{root}/git/matching-refs/tags/")).await.unwrap_or(json!([]));
-        let mut environments = BTreeMap::new();
-        for e in envs["environments"].as_array().into_iter().flatten() {
-            let n = s(&e["name"]);
-            let custom = e["deployment_branch_policy"]["custom_branch_policies"] == true;
-            let pats = if custom {
-                let l = self.get(&format!("{root}/environments/{n}/deployment-branch-policies")).await?;
-                Some(
-                    l["branch_policies"]
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .filter(|p| p["type"] == "tag")
-                        .map(|p| s(&p["name"]))
-                        .collect(),
-                )
-            } else {
-                None
-            };
-            environments.insert(n, Environment { tag_patterns: pats });
+    /// Sends a call and returns its successful answer; every other one is classified.
+    async fn send(&self, call: &Call) -> Result<Reply, Failure> {
+        let reply = self.exchange(&self.rest, call).await?;
+        if (200..300).contains(&reply.status) { Ok(reply) } else { Err(error::classify(call, &reply, &self.host)) }
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
+        self.send(call).await?.json(call)
+    }
+
+    /// `None` when GitHub answers 404.
+    async fn ask_maybe<T: DeserializeOwned>(&self, call: &Call) -> Result<Option<T>, Failure> {
+        match self.ask(call).await {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) if *failure.cause() == Cause::NotFound => Ok(None),
+            Err(failure) => Err(failure),
         }
-        let has =
-            |kind: &str| rules.as_ref().and_then(|r| r.as_array()).is_some_and(|r| r.iter().any(|x| x["type"] == kind));
-        Ok(Some(GithubRepository {
-            identity: GithubIdentity {
-                repository_id: repo["id"].as_u64().unwrap_or(0),
-                owner_id: repo["owner"]["id"].as_u64().unwrap_or(0),
-                subject_prefix: s(&sub["sub_claim_prefix"]),
-            },
-            full_name: s(&repo["full_name"]),
-            private: repo["private"] == true,
-            archived: repo["archived"] == true,
-            can_admin: repo["permissions"]["admin"] == true,
-            can_push: repo["permissions"]["push"] == true,
-            default_branch: branch,
-            head: head.map(|h| CommitId::told(s(&h["object"]["sha"]))),
-            files: tree
-                .map(|t| {
-                    t["tree"]
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .filter(|e| e["type"] == "blob")
-                        .map(|e| (s(&e["path"]), BlobId::told(s(&e["sha"]))))
-                        .collect()
-                })
-                .unwrap_or_default(),
-            lock: lock.and_then(|l| {
-                let text: String = s(&l["content"]).chars().filter(|c| !c.is_whitespace()).collect();
-                Lock::parse(&String::from_utf8(STANDARD.decode(text).ok()?).ok()?).ok()
-            }),
-            secrets: secrets["secrets"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|x| Some((s(&x["name"]), x["updated_at"].as_str()?.parse().ok()?)))
-                .collect(),
-            environments,
-            actions: perms.zip(wf).map(|(p, w)| ActionsPermissions {
-                enabled: p["enabled"] == true,
-                allowed_actions: p["allowed_actions"].as_str().map(str::to_owned),
-                sha_pinning_required: p["sha_pinning_required"] == true,
-                default_write: w["default_workflow_permissions"] == "write",
-                can_approve_pull_requests: w["can_approve_pull_request_reviews"] == true,
-            }),
-            branch_rules: BranchRules {
-                pull_request_required: has("pull_request"),
-                signatures_required: has("required_signatures"),
-            },
-            releases: releases
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|r| {
-                    Some(Release {
-                        tag: r["tag_name"].as_str()?.parse().ok()?,
-                        draft: r["draft"] == true,
-                        ours: r["body"].as_str().unwrap_or_default().contains("<!-- sbi -->"),
-                        url: s(&r["html_url"]),
-                    })
-                })
-                .collect(),
-            tags: tags
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|t| s(&t["ref"]).trim_start_matches("refs/tags/").to_owned())
-                .collect(),
-            pull_requests: Vec::new(),
-        }))
     }
 
-    pub async fn create_repository(
+    /// Every page of a list; `items` finds the list in one answer.
+    async fn ask_pages<P: DeserializeOwned, T>(
         &self,
-        name: &GithubRepositoryName,
-        in_organization: bool,
-        visibility: Visibility,
-        description: &str,
-    ) -> Result<Produced, Failure> {
-        let path = if in_organization { format!("/orgs/{}/repos", name.owner()) } else { "/user/repos".into() };
-        let repo = self.send("POST", &path, Some(&json!({"name": name.name(), "private": visibility == Visibility::Private, "description": description, "auto_init": true}))).await?.2;
-        let branch = s(&repo["default_branch"]);
-        let sub = self.get(&format!("/repos/{name}/actions/oidc/customization/sub")).await?;
-        let head = self.get(&format!("/repos/{name}/git/ref/heads/{branch}")).await?;
-        Ok(Produced::GithubRepository {
-            identity: GithubIdentity {
-                repository_id: repo["id"].as_u64().unwrap_or(0),
-                owner_id: repo["owner"]["id"].as_u64().unwrap_or(0),
-                subject_prefix: s(&sub["sub_claim_prefix"]),
-            },
-            default_branch: branch,
-            head: CommitId::told(s(&head["object"]["sha"])),
-            url: s(&repo["html_url"]),
-        })
-    }
-
-    pub async fn start_history(
-        &self,
-        name: &GithubRepositoryName,
-        branch: &str,
-        text: &str,
-    ) -> Result<CommitId, Failure> {
-        let v = self
-            .send(
-                "PUT",
-                &format!("/repos/{name}/contents/sbi.toml"),
-                Some(&json!({"message": "Start", "branch": branch, "content": STANDARD.encode(text)})),
-            )
-            .await?
-            .2;
-        Ok(CommitId::told(s(&v["commit"]["sha"])))
-    }
-
-    pub async fn restrict_workflow_token(&self, name: &GithubRepositoryName) -> Result<(), Failure> {
-        self.send(
-            "PUT",
-            &format!("/repos/{name}/actions/permissions/workflow"),
-            Some(&json!({"default_workflow_permissions": "read", "can_approve_pull_request_reviews": false})),
-        )
-        .await
-        .map(drop)
-    }
-
-    pub async fn require_pinned_actions(
-        &self,
-        name: &GithubRepositoryName,
-        allowed: Option<&str>,
-    ) -> Result<(), Failure> {
-        self.send(
-            "PUT",
-            &format!("/repos/{name}/actions/permissions"),
-            Some(&json!({"enabled": true, "allowed_actions": allowed.unwrap_or("all"), "sha_pinning_required": true})),
-        )
-        .await
-        .map(drop)
-    }
-
-    pub async fn set_environment(
-        &self,
-        name: &GithubRepositoryName,
-        environment: &EnvironmentName,
-        _exists: bool,
-        patterns: &BTreeSet<String>,
-    ) -> Result<(), Failure> {
-        let path = format!("/repos/{name}/environments/{environment}");
-        self.send(
-            "PUT",
-            &path,
-            Some(&json!({"deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}})),
-        )
-        .await?;
-        for p in patterns {
-            self.send("POST", &format!("{path}/deployment-branch-policies"), Some(&json!({"name": p, "type": "tag"})))
-                .await?;
+        mut call: Call,
+        items: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>, Failure> {
+        let separator = if call.path.contains('?') { '&' } else { '?' };
+        call.path = format!("{}{separator}per_page={PAGE}", call.path);
+        let mut all = Vec::new();
+        loop {
+            let reply = self.send(&call).await?;
+            all.extend(items(reply.json(&call)?));
+            match reply.header("link").and_then(next_page) {
+                Some(next) if next != call.path => call.path = next,
+                _ => return Ok(all),
+            }
         }
-        Ok(())
     }
 
-    pub async fn put_secret(&self, name: &GithubRepositoryName, secret: &str, value: &str) -> Result<(), Failure> {
-        let (id, key) = self
-            .key
-            .get_or_try_init(|| async {
-                let k = self.get(&format!("/repos/{name}/actions/secrets/public-key")).await?;
-                Ok::<_, Failure>((s(&k["key_id"]), s(&k["key"])))
-            })
-            .await?;
-        let bytes: [u8; 32] =
-            STANDARD.decode(key).unwrap_or_default().try_into().map_err(|_| Failure::new("bad key"))?;
-        let sealed = crypto_box::PublicKey::from(bytes)
-            .seal(&mut crypto_box::aead::OsRng, value.as_bytes())
-            .map_err(|_| Failure::new("seal"))?;
-        self.send(
-            "PUT",
-            &format!("/repos/{name}/actions/secrets/{secret}"),
-            Some(&json!({"key_id": id, "encrypted_value": STANDARD.encode(sealed)})),
-        )
-        .await
-        .map(drop)
-    }
-
-    pub async fn put_access_key(&self, name: &GithubRepositoryName, key: &AccessKey) -> Result<(), Failure> {
-        self.put_secret(name, "AWS_ACCESS_KEY_ID", key.id()).await?;
-        let secret = key.reveal(str::to_owned);
-        self.put_secret(name, "AWS_SECRET_ACCESS_KEY", &secret).await
-    }
-
-    pub async fn commit(&self, commit: &Commit, branch: &str, parent: &CommitId) -> Result<Produced, Failure> {
-        let root = format!("/repos/{}", commit.repository);
-        let entries: Vec<Value> = commit
-            .files
-            .iter()
-            .map(|(p, t)| json!({"path": p, "mode": "100644", "type": "blob", "content": t}))
-            .collect();
-        let mut body = json!({"tree": entries});
-        if !commit.whole_tree {
-            let c = self.get(&format!("{root}/git/commits/{parent}")).await?;
-            body["base_tree"] = c["tree"]["sha"].clone();
+    /// One call with its repetitions and redirections, whatever the status.
+    async fn exchange(&self, client: &Octocrab, call: &Call) -> Result<Reply, Failure> {
+        let mut pause = self.timing.pause;
+        let mut path = call.path.clone();
+        let mut attempts = 1;
+        let mut redirections = 0;
+        loop {
+            let outcome = transport::send(client, call, &path, self.timing).await;
+            let last = !call.repeatable || attempts >= MOST_ATTEMPTS;
+            match outcome {
+                Ok(reply) if matches!(reply.status, 301 | 302 | 307 | 308) && !call.writes() && redirections < 3 => {
+                    let Some(target) = reply.header("location").and_then(|text| self.own_path(text)) else {
+                        return Ok(reply);
+                    };
+                    path = target;
+                    redirections += 1;
+                    continue;
+                }
+                Ok(reply) if last => return Ok(reply),
+                Ok(reply) => match error::wait_before_repeating(&reply) {
+                    Some(wait) if wait <= LONGEST_WAIT => tokio::time::sleep(wait.max(pause)).await,
+                    _ => return Ok(reply),
+                },
+                Err(reason) if last => return Err(error::unreachable(call, &self.host, reason)),
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            attempts += 1;
+            pause *= 4;
         }
-        let tree = self.send("POST", &format!("{root}/git/trees"), Some(&body)).await?.2;
-        let made = self
-            .send(
-                "POST",
-                &format!("{root}/git/commits"),
-                Some(&json!({"message": commit.message, "tree": tree["sha"], "parents": [parent.as_str()]})),
-            )
-            .await?
-            .2;
-        if let Delivery::PullRequest { branch: head, title, body, .. } = &commit.delivery {
-            self.send(
-                "POST",
-                &format!("{root}/git/refs"),
-                Some(&json!({"ref": format!("refs/heads/{head}"), "sha": made["sha"]})),
-            )
-            .await?;
-            let pr = self
-                .send(
-                    "POST",
-                    &format!("{root}/pulls"),
-                    Some(&json!({"title": title, "body": body, "head": head, "base": branch})),
-                )
-                .await?
-                .2;
-            return Ok(Produced::PullRequest { number: pr["number"].as_u64().unwrap_or(0), url: s(&pr["html_url"]) });
-        }
-        self.send(
-            "PATCH",
-            &format!("{root}/git/refs/heads/{branch}"),
-            Some(&json!({"sha": made["sha"], "force": false})),
-        )
-        .await?;
-        Ok(Produced::Commit { id: CommitId::told(s(&made["sha"])), url: s(&made["html_url"]) })
+    }
+
+    /// The path of an address on GitHub's own host: the token goes nowhere else.
+    fn own_path(&self, location: &str) -> Option<String> {
+        path_on(location, &self.host)
     }
 }
 
-fn s(v: &Value) -> String {
-    v.as_str().unwrap_or_default().to_owned()
-}
-
-mod http_headers {
-    pub struct Headers {
-        pub scopes: Option<String>,
+fn path_on(location: &str, host: &str) -> Option<String> {
+    let url = url::Url::parse(location).ok()?;
+    if url.host_str() != Some(host) {
+        return None;
     }
+    Some(url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path())))
 }
 
-#[allow(unused)]
-type Unused = Mutex<()>;
+/// The path of `rel="next"` in a `Link` header. The host is dropped: a page is never fetched elsewhere.
+fn next_page(link: &str) -> Option<String> {
+    let entry = link.split(',').find(|entry| entry.contains(r#"rel="next""#))?;
+    let address = entry.split(';').next()?.trim().strip_prefix('<')?.strip_suffix('>')?;
+    let url = url::Url::parse(address).ok()?;
+    Some(format!("{}?{}", url.path(), url.query().unwrap_or_default()))
+}
+
+/// `/repos/OWNER/NAME` and what follows.
+fn repo_path(name: &GithubRepositoryName, rest: &str) -> String {
+    format!("/repos/{}/{}{rest}", name.owner(), name.name())
+}
+
+/// A branch, tag or file path inside a URL's path: slashes stay.
+fn escape(text: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+    percent_encoding::utf8_percent_encode(text, KEPT).to_string()
+}
+
+/// A state here stays usable after a panic elsewhere: each is a cache.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,91 +1,123 @@
-//! Releases and runs, provisionally.
+//! Releases, and the workflow runs that they start.
 
-use serde_json::{Value, json};
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::json;
 
-use super::{Github, s};
-use crate::failure::Failure;
+use super::{Call, Github, repo_path};
+use crate::failure::{Cause, Failure};
 use crate::model::git::CommitId;
 use crate::model::names::{GithubRepositoryName, ReleaseTag};
 
+/// A workflow run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Run {
     pub id: u64,
+    #[serde(rename = "html_url")]
     pub url: String,
-    pub status: String,
+    /// `queued`, `in_progress`, `completed` and a few more.
+    pub status: Option<String>,
+    /// `success`, `failure`, … once completed.
     pub conclusion: Option<String>,
 }
 
+/// A job of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Job {
     pub name: String,
     pub status: String,
     pub conclusion: Option<String>,
-    pub url: String,
+    #[serde(rename = "html_url")]
+    pub url: Option<String>,
+    #[serde(default)]
     pub steps: Vec<JobStep>,
 }
 
+/// A step of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct JobStep {
     pub name: String,
     pub status: String,
     pub conclusion: Option<String>,
 }
 
-fn run(v: &Value) -> Run {
-    Run {
-        id: v["id"].as_u64().unwrap_or(0),
-        url: s(&v["html_url"]),
-        status: s(&v["status"]),
-        conclusion: v["conclusion"].as_str().map(str::to_owned),
-    }
+#[derive(Deserialize)]
+struct Runs {
+    workflow_runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+struct Jobs {
+    jobs: Vec<Job>,
+}
+
+#[derive(Deserialize)]
+struct ReleaseAnswer {
+    html_url: String,
 }
 
 impl Github {
+    /// Publishes a release of `commit`; GitHub makes the tag.
+    ///
+    /// # Errors
+    /// `Cause::Exists` when the tag has a release already.
     pub async fn create_release(
         &self,
-        name: &GithubRepositoryName,
+        repository: &GithubRepositoryName,
         tag: &ReleaseTag,
         notes: &str,
         commit: &CommitId,
     ) -> Result<String, Failure> {
-        let v = self.send("POST", &format!("/repos/{name}/releases"), Some(&json!({"tag_name": tag.as_str(), "name": tag.as_str(), "body": notes, "target_commitish": commit.as_str(), "draft": false}))).await?.2;
-        Ok(s(&v["html_url"]))
+        let call = Call::new(Method::POST, repo_path(repository, "/releases"), format!("publish the release {tag}"))
+            .of(repository)
+            .scoped("workflow")
+            .body(json!({
+                "tag_name": tag.as_str(),
+                "target_commitish": commit.as_str(),
+                "name": tag.as_str(),
+                "body": notes,
+                "draft": false,
+                "prerelease": tag.parts().3,
+            }));
+        match self.ask::<ReleaseAnswer>(&call).await {
+            Ok(answer) => Ok(answer.html_url),
+            Err(failure) if *failure.cause() == Cause::Exists => {
+                Err(failure.hinted(format!("the next free tag may be {}: `--release {0}`", tag.next_patch())))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
+    /// The newest run that `event` started on `head`; `None` while there is none.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
     pub async fn find_run(
         &self,
-        name: &GithubRepositoryName,
+        repository: &GithubRepositoryName,
         head: &CommitId,
         event: &str,
     ) -> Result<Option<Run>, Failure> {
-        let v = self.get(&format!("/repos/{name}/actions/runs?event={event}&head_sha={head}")).await?;
-        Ok(v["workflow_runs"].as_array().and_then(|a| a.first()).map(run))
+        let path = repo_path(repository, &format!("/actions/runs?event={event}&head_sha={head}&per_page=1"));
+        let call = Call::get(path, "look for the workflow run").of(repository).needing("actions: read");
+        let answer: Runs = self.ask(&call).await?;
+        Ok(answer.workflow_runs.into_iter().next())
     }
 
-    pub async fn run(&self, name: &GithubRepositoryName, id: u64) -> Result<Run, Failure> {
-        Ok(run(&self.get(&format!("/repos/{name}/actions/runs/{id}")).await?))
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn run(&self, repository: &GithubRepositoryName, id: u64) -> Result<Run, Failure> {
+        let path = repo_path(repository, &format!("/actions/runs/{id}"));
+        self.ask(&Call::get(path, "read the workflow run").of(repository).needing("actions: read")).await
     }
 
-    pub async fn jobs(&self, name: &GithubRepositoryName, id: u64) -> Result<Vec<Job>, Failure> {
-        let v = self.get(&format!("/repos/{name}/actions/runs/{id}/jobs")).await?;
-        let opt = |v: &Value| v.as_str().map(str::to_owned);
-        Ok(v["jobs"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|j| Job {
-                name: s(&j["name"]),
-                status: s(&j["status"]),
-                conclusion: opt(&j["conclusion"]),
-                url: s(&j["html_url"]),
-                steps: j["steps"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|t| JobStep {
-                        name: s(&t["name"]),
-                        status: s(&t["status"]),
-                        conclusion: opt(&t["conclusion"]),
-                    })
-                    .collect(),
-            })
-            .collect())
+    /// The jobs of a run's latest attempt.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn jobs(&self, repository: &GithubRepositoryName, run: u64) -> Result<Vec<Job>, Failure> {
+        let path = repo_path(repository, &format!("/actions/runs/{run}/jobs"));
+        let call = Call::get(path, "read the jobs of the workflow run").of(repository).needing("actions: read");
+        self.ask_pages(call, |page: Jobs| page.jobs).await
     }
 }

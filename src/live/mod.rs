@@ -13,7 +13,7 @@ use futures_util::future::try_join4;
 use crate::apply::{Outputs, System};
 use crate::aws::Aws;
 use crate::failure::Failure;
-use crate::github::{Github, missing_scopes};
+use crate::github::{CreatedRepository, Delivered, Github, missing_scopes};
 use crate::model::config::{Auth, Config};
 use crate::model::git::CommitId;
 use crate::model::identity::{POLICY_NAME, provider_arn};
@@ -168,7 +168,9 @@ impl System for Live {
                 }
             }
             Step::CreateGithubRepository { repository, in_organization, visibility, description } => {
-                github.create_repository(repository, *in_organization, *visibility, description).await
+                let CreatedRepository { identity, default_branch, head, url } =
+                    github.create_repository(repository, *in_organization, *visibility, description).await?;
+                Ok(Produced::GithubRepository { identity, default_branch, head, url })
             }
             Step::StartGithubHistory { repository, branch, text } => {
                 let id = github.start_history(repository, branch, text).await?;
@@ -187,7 +189,10 @@ impl System for Live {
             }
             Step::CommitFiles(commit) => {
                 let (branch, parent) = base(commit, outputs)?;
-                github.commit(commit, &branch, &parent).await
+                Ok(match github.commit(commit, &branch, &parent).await? {
+                    Delivered::Commit { id, url } => Produced::Commit { id, url },
+                    Delivered::PullRequest { number, url } => Produced::PullRequest { number, url },
+                })
             }
             Step::CreateRelease { repository, tag, notes, commit } => {
                 let commit = commit_id(commit, outputs)?;

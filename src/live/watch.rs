@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::github::Github;
-use crate::github::releases::{Job, Run};
+use crate::github::{Github, Job, Run};
 use crate::model::git::CommitId;
 use crate::model::names::GithubRepositoryName;
 
@@ -90,7 +89,7 @@ async fn follow(
     };
     let mut told = String::new();
     loop {
-        if run.status == "completed" {
+        if run.status.as_deref() == Some("completed") {
             return ended(github, repository, run).await;
         }
         let state = describe(&run, &github.jobs(repository, run.id).await?);
@@ -113,7 +112,11 @@ fn describe(run: &Run, jobs: &[Job]) -> String {
     let running = names("in_progress");
     let done = names("completed").len();
     if running.is_empty() {
-        format!("workflow run {}: {done} of {} jobs done", run.status.replace('_', " "), jobs.len())
+        format!(
+            "workflow run {}: {done} of {} jobs done",
+            run.status.as_deref().unwrap_or("requested").replace('_', " "),
+            jobs.len()
+        )
     } else {
         format!("workflow run: {} ({done} of {} jobs done)", running.join(", "), jobs.len())
     }
@@ -138,7 +141,7 @@ async fn ended(github: &Github, repository: &GithubRepositoryName, run: Run) -> 
             };
             Failure::new(format!("the workflow run failed in {place}"))
                 .hinted(advice(&job.name))
-                .hinted(format!("read its log: {}", job.url))
+                .hinted(format!("read its log: {}", job.url.as_deref().unwrap_or(&run.url)))
         }
     };
     Ok(Ended::Failed { url: run.url, failure })

@@ -6,6 +6,9 @@ use super::config::Config;
 use super::git::BlobId;
 use super::identity::SubjectContext;
 
+/// Stands in the body of every release that sbi makes, invisible when rendered.
+pub const RELEASE_MARKER: &str = "<!-- sbi -->";
+
 /// Everything that planning compares with what was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {

@@ -1,0 +1,58 @@
+//! Where the token comes from and what it lacks.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::model::observed::TokenKind;
+use crate::model::secrets::Token;
+
+/// `gh` answers from its own files or the system's key ring: longer means that it waits for somebody.
+const GH_TIME: Duration = Duration::from_secs(5);
+
+/// The first of `GH_TOKEN`, `GITHUB_TOKEN` (`GH_ENTERPRISE_TOKEN`, `GITHUB_ENTERPRISE_TOKEN` for any other host than
+/// github.com: a token of one host is never sent to another) and what `gh` knows.
+pub fn find_token(
+    env: &dyn Fn(&str) -> Option<String>,
+    host: &str,
+    gh: &dyn Fn(&str) -> Option<Token>,
+) -> Option<Token> {
+    let names: [&str; 2] =
+        if is_public(host) { ["GH_TOKEN", "GITHUB_TOKEN"] } else { ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"] };
+    let usable = |text: String| {
+        let text = text.trim();
+        (!text.is_empty()).then(|| Token::new(text.to_owned()))
+    };
+    names.into_iter().find_map(|name| env(name).and_then(usable)).or_else(|| gh(host))
+}
+
+/// Loopback counts as github.com: it stands in for it.
+fn is_public(host: &str) -> bool {
+    let host = host.strip_prefix("api.").unwrap_or(host);
+    host == "github.com" || host.ends_with(".ghe.com") || matches!(host, "127.0.0.1" | "localhost" | "[::1]" | "::1")
+}
+
+/// The token that GitHub's own CLI keeps for `host`; `None` when it has none, is absent or takes too long.
+pub async fn token_from_gh(host: &str) -> Option<Token> {
+    let output = tokio::process::Command::new("gh")
+        .args(["auth", "token", "--hostname", host])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(GH_TIME, output).await.ok()?.ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let text = text.trim();
+    (output.status.success() && !text.is_empty()).then(|| Token::new(text.to_owned()))
+}
+
+/// The classic scopes that a token lacks for these permissions. A fine-grained token tells nothing, so nothing is
+/// known to be missing.
+#[must_use]
+pub fn missing_scopes(token: &TokenKind, wanted: &BTreeSet<&'static str>) -> Vec<&'static str> {
+    let TokenKind::Scoped(granted) = token else { return Vec::new() };
+    let needed: BTreeSet<&'static str> =
+        wanted.iter().map(|&permission| if permission == "workflows: write" { "workflow" } else { "repo" }).collect();
+    needed.into_iter().filter(|scope| !granted.contains(*scope)).collect()
+}
