@@ -61,12 +61,8 @@ pub fn render(config: &Config) -> Result<Vec<RenderedFile>, Failure> {
     escape::check_contact(&config.publisher.security_contact)?;
 
     let mut files = vec![RenderedFile { path: CONFIG_FILE.into(), text: config.to_text() }];
-    let templates = [
-        (WORKFLOW, PUBLISH),
-        (".github/dependabot.yml", DEPENDABOT),
-        ("README.md", README),
-        ("SECURITY.md", SECURITY),
-    ];
+    let templates =
+        [(WORKFLOW, PUBLISH), (".github/dependabot.yml", DEPENDABOT), ("README.md", README), ("SECURITY.md", SECURITY)];
     for (path, template) in templates {
         files.push(RenderedFile { path: path.into(), text: fill(config, &product, path, template)? });
     }
