@@ -211,6 +211,21 @@ fn the_plan_resolves_base_and_builder_once_and_respects_digests() {
 }
 
 #[test]
+fn an_accepted_finding_needs_a_reason_and_an_end_date() {
+    let entry = "vulnerabilities:\n  - id: CVE-2026-1\n    statement: not reachable\n    expired_at: 2026-12-31\n";
+    let decide = |accepted: &str| {
+        let mut runner = Runner::new();
+        std::fs::write(runner.work().join("images/static-go/accepted-findings.yaml"), accepted).unwrap();
+        runner.set("TAG", "v1.0.0").set("SOURCE", "s").set("IMAGE", "images/static-go");
+        runner.run("plan: Decide what is built")
+    };
+    decide(entry).passes();
+    for lacking in ["    statement: not reachable\n", "    expired_at: 2026-12-31\n", "not reachable"] {
+        decide(&entry.replace(lacking, "")).fails_with("::error title=Unusable exception::");
+    }
+}
+
+#[test]
 fn the_build_takes_everything_from_the_plan_and_leaves_one_image() {
     let mut runner = Runner::new();
     let plan = plan(&mut runner);
