@@ -1,1 +1,316 @@
-//! To be filled.
+//! What is rendered: judged by programs that nobody here wrote over every combination of options, and executed.
+
+mod linters;
+mod scripts;
+
+use std::path::Path;
+
+use sbi::model::config::{Auth, Config, Visibility};
+use sbi::model::desired::RenderedFile;
+use sbi::model::identity::SubjectContext;
+use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
+use sbi::templates::{self, WORKFLOW};
+use serde_yaml_ng::Value;
+
+fn config(auth: Auth, visibility: Visibility, environment: Option<&str>) -> Config {
+    let environment = environment.map(|name| format!("environment = \"{name}\"")).unwrap_or_default();
+    Config::parse(&format!(
+        r#"
+        [github]
+        repository = "acme/base-images"
+        visibility = "{}"
+        [aws]
+        account = "123456789012"
+        region = "eu-central-1"
+        [ecr]
+        repository = "acme/static-go"
+        [publish]
+        auth = "{}"
+        images = ["static-go"]
+        release = "v1.0.0"
+        {environment}
+        [publisher]
+        name = "Acme Ltd"
+        security-contact = "security@acme.example"
+        "#,
+        visibility.as_str(),
+        auth.as_str(),
+    ))
+    .unwrap()
+}
+
+/// The option matrix: how CI signs in, who sees the repository, with and without an environment.
+fn matrix() -> Vec<(String, Config)> {
+    let mut all = Vec::new();
+    for auth in [Auth::Oidc, Auth::AccessKey] {
+        for visibility in [Visibility::Public, Visibility::Private] {
+            for environment in [Some("release"), None] {
+                let name = format!("{}-{}-{}", auth.as_str(), visibility.as_str(), environment.unwrap_or("none"));
+                all.push((name, config(auth, visibility, environment)));
+            }
+        }
+    }
+    all
+}
+
+fn public() -> Config {
+    config(Auth::Oidc, Visibility::Public, Some("release"))
+}
+
+fn rendered(config: &Config) -> Vec<RenderedFile> {
+    templates::render(config).unwrap()
+}
+
+fn text<'a>(files: &'a [RenderedFile], path: &str) -> &'a str {
+    &files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path} is not rendered")).text
+}
+
+fn workflow(config: &Config) -> Value {
+    serde_yaml_ng::from_str(text(&rendered(config), WORKFLOW)).unwrap()
+}
+
+fn write(files: &[RenderedFile], folder: &Path) {
+    for file in files {
+        let path = folder.join(&file.path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &file.text).unwrap();
+    }
+}
+
+#[test]
+fn every_combination_renders_the_same_paths_sorted_and_tidy() {
+    for (name, config) in matrix() {
+        let files = rendered(&config);
+        let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(paths.join("\n"), @"
+            .github/dependabot.yml
+            .github/workflows/publish-to-ecr.yml
+            README.md
+            SECURITY.md
+            images/static-go/Dockerfile
+            images/static-go/accepted-findings.yaml
+            images/static-go/audit/go.mod
+            images/static-go/audit/main.go
+            images/static-go/example/Dockerfile
+            images/static-go/example/go.mod
+            images/static-go/example/main.go
+            images/static-go/image.toml
+            sbi.toml
+            ");
+        }
+        for file in &files {
+            let (path, text) = (&file.path, &file.text);
+            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{name}: {path} ends with one line feed");
+            assert!(!text.contains('\r'), "{name}: {path} has a carriage return");
+            assert!(!text.contains("\n\n\n"), "{name}: {path} has two blank lines in a row");
+            for rest in ["{{%", "%}}", "{{{", "}}}"] {
+                assert!(!text.contains(rest), "{name}: {path} holds a rest of the template: {rest}");
+            }
+            let blank = text.lines().find(|line| line.ends_with([' ', '\t']));
+            assert_eq!(blank, None, "{name}: {path} has a blank at the end of a line");
+        }
+        assert_eq!(Config::parse(text(&files, "sbi.toml")).unwrap(), config, "{name}");
+        assert_eq!(files, rendered(&config), "{name}: rendering twice gives the same");
+    }
+}
+
+#[test]
+fn the_files_of_a_public_repository_with_oidc_are_as_reviewed() {
+    let files = rendered(&public());
+    let reviewed = [
+        WORKFLOW,
+        ".github/dependabot.yml",
+        "README.md",
+        "SECURITY.md",
+        "images/static-go/Dockerfile",
+        "images/static-go/example/Dockerfile",
+    ];
+    for path in reviewed {
+        insta::assert_snapshot!(path.replace('/', "__"), text(&files, path));
+    }
+}
+
+#[test]
+fn the_catalogue_has_the_image_that_the_question_offers() {
+    let images = templates::images();
+    let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
+    assert_eq!(names, ["static-go"]);
+    for image in images {
+        let mut config = public();
+        config.publish.images = vec![image.name];
+        rendered(&config);
+    }
+}
+
+#[test]
+fn an_unknown_image_is_refused_with_the_list_of_known_ones() {
+    let mut config = public();
+    config.publish.images = vec![ImageName::new("static-rust").unwrap()];
+    let failure = templates::render(&config).unwrap_err();
+    assert_eq!(failure.message(), "there is no image `static-rust` in the catalogue");
+    assert_eq!(failure.hints(), ["this version of sbi knows: static-go"]);
+    assert_eq!(failure.exit_code() as i32, 2);
+}
+
+#[test]
+fn none_or_two_images_for_one_ecr_repository_are_refused() {
+    for count in [0, 2] {
+        let mut config = public();
+        config.publish.images = vec![ImageName::new("static-go").unwrap(); count];
+        let failure = templates::render(&config).unwrap_err();
+        assert!(failure.message().contains(&format!("names {count} images")), "{}", failure.message());
+    }
+}
+
+#[test]
+fn the_secrets_of_each_mode_are_exactly_those_that_the_workflow_reads() {
+    for (name, config) in matrix() {
+        let files = rendered(&config);
+        let mut read: Vec<&str> = text(&files, WORKFLOW)
+            .split("secrets.")
+            .skip(1)
+            .map(|rest| &rest[..rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap()])
+            .collect();
+        read.sort_unstable();
+        read.dedup();
+        let mut promised = templates::secret_names(config.publish.auth).to_vec();
+        promised.sort_unstable();
+        assert_eq!(read, promised, "{name}");
+    }
+}
+
+#[test]
+fn the_subject_follows_the_rendered_publish_job() {
+    for (name, config) in matrix() {
+        let expected = match &config.publish.environment {
+            Some(environment) => SubjectContext::Environment(environment.clone()),
+            None => SubjectContext::ReleaseTag,
+        };
+        assert_eq!(templates::subject_context(&rendered(&config)).unwrap(), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_subject_is_read_from_the_file_and_not_from_the_config() {
+    let read =
+        |workflow: &str| templates::subject_context(&[RenderedFile { path: WORKFLOW.into(), text: workflow.into() }]);
+    let environment = |name: &str| SubjectContext::Environment(EnvironmentName::new(name).unwrap());
+    assert_eq!(
+        read("on: release\njobs: {publish: {environment: {name: prod, url: 'https://x'}}}").unwrap(),
+        environment("prod")
+    );
+    assert_eq!(read("on: [push, release]\njobs: {publish: {}}").unwrap(), SubjectContext::ReleaseTag);
+    for (workflow, reason) in [
+        ("on: push\njobs: {publish: {}}", "it does not run on a release"),
+        ("on: release\njobs: {deploy: {}}", "there is no job `publish`"),
+        ("on: release\njobs: {publish: {environment: [a]}}", "has no name"),
+        ("on: [", "it is not YAML"),
+        ("", "it is not one YAML document"),
+    ] {
+        let failure = read(workflow).unwrap_err();
+        assert!(failure.message().contains(reason), "{workflow:?}: {}", failure.message());
+    }
+    // An expression has no value before the run, so no role can trust it.
+    assert!(read("on: release\njobs: {publish: {environment: '${{ inputs.where }}'}}").is_err());
+    assert!(templates::subject_context(&[]).unwrap_err().message().contains("the file is missing"));
+}
+
+#[test]
+fn release_notes_carry_the_marker_on_a_line_of_its_own() {
+    let notes = templates::release_notes(&public());
+    assert!(notes.lines().any(|line| line == "<!-- sbi -->"), "{notes}");
+    assert!(notes.contains("Acme Ltd"), "{notes}");
+}
+
+#[test]
+fn a_hostile_publisher_name_stays_text_everywhere() {
+    let hostile = r#"A"\n$(x) ${{ github.token }} {{ }} {{{ repository }}} `id` <script> [a](b) | ${PATH} '#"#;
+    let mut config = public();
+    config.publisher.name = hostile.into();
+    let files = rendered(&config);
+    assert!(!text(&files, WORKFLOW).contains("github.token"), "no workflow holds the publisher's name");
+    assert!(!text(&files, ".github/dependabot.yml").contains("script"));
+    assert_eq!(Config::parse(text(&files, "sbi.toml")).unwrap(), config);
+
+    let dockerfile = text(&files, "images/static-go/Dockerfile");
+    let label = dockerfile.lines().find(|line| line.contains("image.vendor")).unwrap();
+    let value = label.trim().strip_prefix("org.opencontainers.image.vendor=").unwrap().strip_suffix(" \\").unwrap();
+    assert_eq!(dockerfile_word(value), hostile);
+
+    let readme = text(&files, "README.md");
+    assert!(!readme.contains("<script>") && !readme.contains("[a](b)") && !readme.contains("`id`"), "{readme}");
+}
+
+/// What a Dockerfile parser makes of one double-quoted word, and a panic where it would expand or end it.
+fn dockerfile_word(word: &str) -> String {
+    let inner = word.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+    let mut value = String::new();
+    let mut characters = inner.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' if characters.peek().is_some_and(|next| "\\\"$".contains(*next)) => {
+                value.push(characters.next().unwrap());
+            }
+            '"' | '$' => panic!("{c} is not escaped in {word}"),
+            other => value.push(other),
+        }
+    }
+    value
+}
+
+#[test]
+fn names_and_contacts_that_no_file_can_hold_are_refused() {
+    for name in ["", " ", " Acme", "A\nUSER root", "A\rB", "A\u{202e}B", "A\u{2028}B", "A\0B", &"x".repeat(101)] {
+        let mut config = public();
+        config.publisher.name = name.into();
+        let failure = templates::render(&config).unwrap_err();
+        assert_eq!(failure.exit_code() as i32, 2, "{name:?}");
+    }
+    for contact in [
+        "",
+        "security",
+        "a@b",
+        "a@b.c d",
+        "a b@c.example",
+        "http://acme.example",
+        "https://",
+        "https://a.example/><script>",
+        "https://user:secret@a.example/",
+        "javascript:alert(1)",
+        "a@b.example\nX: y",
+    ] {
+        let mut config = public();
+        config.publisher.security_contact = contact.into();
+        assert!(templates::render(&config).is_err(), "{contact:?} is accepted");
+    }
+    for contact in
+        ["security@acme.example", "a.b+c@mail.acme.co.uk", "https://acme.example/security?from=readme#report"]
+    {
+        let mut config = public();
+        config.publisher.security_contact = contact.into();
+        assert!(text(&rendered(&config), "SECURITY.md").contains(&format!("<{contact}>")));
+    }
+}
+
+#[test]
+fn the_pipeline_accepts_the_tags_that_sbi_accepts() {
+    // The plan job's own check runs in `scripts`; this one holds the two patterns against each other.
+    for tag in ["v1.0.0", "v0.0.0", "v10.20.30", "v1.0.0-rc.1", "v1.2.3-x-y.0"] {
+        assert!(ReleaseTag::new(tag).is_ok() && scripts::plan_accepts(tag), "{tag}");
+    }
+    for tag in [
+        "1.0.0",
+        "v1.0",
+        "v01.0.0",
+        "v1.0.0-",
+        "v1.0.0+a",
+        "v1.0.0-a..b",
+        "latest",
+        "v1.0.0 ",
+        "V1.0.0",
+        "v1.0.1234567890",
+    ] {
+        assert!(ReleaseTag::new(tag).is_err() && !scripts::plan_accepts(tag), "{tag}");
+    }
+}
