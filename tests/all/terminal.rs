@@ -221,9 +221,9 @@ fn forty_columns_are_enough() {
     // What does not fit beside the value stands above it.
     session.expect("can be opened any");
     session.press(DOWN);
-    session.expect("> public");
+    session.expect("    private\n  > public");
     session.press(DOWN);
-    session.expect("> private");
+    session.expect("  > private\n    public");
     let shown = session.screen();
     assert_eq!(shown.matches("> private").count() + shown.matches("> public").count(), 1, "redrawn wrongly:\n{shown}");
     assert_eq!(shown.lines().filter(|line| line.trim() == "public").count(), 1, "redrawn wrongly:\n{shown}");
