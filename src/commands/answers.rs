@@ -16,7 +16,7 @@ use crate::ui::questions::{Choice, Detected, Draft, Field, merge};
 ///
 /// # Errors
 /// When the file can't be read or used.
-pub fn read_config(path: &Path) -> Result<Option<Config>, Failure> {
+pub(super) fn read_config(path: &Path) -> Result<Option<Config>, Failure> {
     match std::fs::read_to_string(path) {
         Ok(text) => Config::parse(&text).map(Some).map_err(|failure| match path.to_str() {
             Some("sbi.toml") | None => failure,
@@ -31,7 +31,7 @@ pub fn read_config(path: &Path) -> Result<Option<Config>, Failure> {
 ///
 /// # Errors
 /// Lists every bad and every missing answer.
-pub fn offline(flags: &AnswerFlags, path: &Path) -> Result<Config, Failure> {
+pub(super) fn offline(flags: &AnswerFlags, path: &Path) -> Result<Config, Failure> {
     let mut draft = draft(flags, path)?;
     let detected = Detected::default();
     draft.accept_defaults(&detected);
@@ -47,7 +47,7 @@ fn products() -> Vec<Choice> {
 }
 
 /// The configuration, and what else the person wished.
-pub struct Decided {
+pub(super) struct Decided {
     pub config: Config,
     pub wishes: Wishes,
 }
@@ -56,7 +56,7 @@ pub struct Decided {
 ///
 /// # Errors
 /// Bad or missing answers, no credentials on either side, or a person who gives up.
-pub async fn decide(
+pub(super) async fn decide(
     flags: &AnswerFlags,
     plan: &PlanFlags,
     path: &Path,
@@ -73,7 +73,7 @@ pub async fn decide(
 ///
 /// # Errors
 /// As `decide`.
-pub fn decide_with(
+pub(super) fn decide_with(
     flags: &AnswerFlags,
     plan: &PlanFlags,
     path: &Path,

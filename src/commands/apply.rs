@@ -11,7 +11,7 @@ use crate::live::watch::Patience;
 
 /// # Errors
 /// When there is no `sbi.toml`; otherwise see `converge`.
-pub async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &Console) -> Result<(), Failure> {
+pub(super) async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &Console) -> Result<(), Failure> {
     let path = &global.config;
     let config = read_config(path)?.ok_or_else(|| {
         Failure::usage(format!("there is no `{}` here", path.display()))

@@ -19,7 +19,7 @@ use crate::ui::report::{self, Summary, Who};
 use crate::ui::{Glyph, Stream, Style, json, unless_closed};
 
 /// Results go to stdout, everything else to stderr.
-pub struct Console {
+pub(super) struct Console {
     out: Style,
     err: Style,
     progress: Progress,
@@ -32,7 +32,7 @@ pub struct Console {
 impl Console {
     /// Call it inside the runtime: asking takes over Ctrl-C.
     #[must_use]
-    pub fn new(color: Color, format: Format) -> Self {
+    pub(super) fn new(color: Color, format: Format) -> Self {
         let color = match color {
             Color::Auto => None,
             Color::Always => Some(true),
@@ -50,16 +50,16 @@ impl Console {
     }
 
     /// Says what is being done until the answer is dropped or told how it ended.
-    pub fn stage(&self, text: &str) -> Stage<'_> {
+    pub(super) fn stage(&self, text: &str) -> Stage<'_> {
         self.progress.stage(text)
     }
 
-    pub fn line(&self, glyph: Glyph, text: &str) {
+    pub(super) fn line(&self, glyph: Glyph, text: &str) {
         self.progress.line(glyph, text);
     }
 
     /// The callback of `apply`.
-    pub fn watch<'a>(&'a self, plan: &'a Plan) -> impl Fn(StepId, Event<'_>) + 'a {
+    pub(super) fn watch<'a>(&'a self, plan: &'a Plan) -> impl Fn(StepId, Event<'_>) + 'a {
         self.progress.watch(plan)
     }
 
@@ -67,7 +67,7 @@ impl Console {
     ///
     /// # Errors
     /// `Cancelled` after Ctrl-C.
-    pub fn ask(&self, draft: &mut Draft, detected: &Detected) -> Result<(), Failure> {
+    pub(super) fn ask(&self, draft: &mut Draft, detected: &Detected) -> Result<(), Failure> {
         self.prompt.as_ref().map_or(Ok(()), |prompt| prompt.ask_all(draft, detected))
     }
 
@@ -75,7 +75,7 @@ impl Console {
     ///
     /// # Errors
     /// When there is no token, or an address is unusable.
-    pub async fn sign_in(&self, places: Places, profile: Option<String>) -> Result<Live, Failure> {
+    pub(super) async fn sign_in(&self, places: Places, profile: Option<String>) -> Result<Live, Failure> {
         let ask = |host: String| async move {
             let why = format!("no token for {host} in GH_TOKEN, GITHUB_TOKEN or gh");
             match &self.prompt {
@@ -88,7 +88,7 @@ impl Console {
 
     /// # Errors
     /// `Cancelled` after Ctrl-C; when nobody can be asked.
-    pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
+    pub(super) fn confirm(&self, question: &str) -> Result<bool, Failure> {
         self.prompt.as_ref().ok_or_else(nobody_to_confirm)?.confirm(question)
     }
 
@@ -96,7 +96,7 @@ impl Console {
     ///
     /// # Errors
     /// When stdout can't be written to; a closed pipe is none.
-    pub fn result(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn result(&self, text: &str) -> Result<(), Failure> {
         self.answered.set(true);
         written(Stream::Stdout, |w| w.write_all(text.as_bytes()))
     }
@@ -105,7 +105,7 @@ impl Console {
     ///
     /// # Errors
     /// When the stream can't be written to.
-    pub fn show_plan(&self, prospect: &Prospect, policies: bool, is_result: bool) -> Result<(), Failure> {
+    pub(super) fn show_plan(&self, prospect: &Prospect, policies: bool, is_result: bool) -> Result<(), Failure> {
         let Prospect { desired, observed, plan } = prospect;
         if self.format == Format::Json {
             return if is_result { self.result(&json::text(&json::PlanJson::new(plan))) } else { Ok(()) };
@@ -127,7 +127,7 @@ impl Console {
     ///
     /// # Errors
     /// When stderr can't be written to.
-    pub fn show_outcome(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
+    pub(super) fn show_outcome(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
         if self.format == Format::Json {
             return Ok(());
         }
@@ -138,7 +138,7 @@ impl Console {
     ///
     /// # Errors
     /// When stdout can't be written to.
-    pub fn show_end(&self, plan: &Plan, report: &Report, summary: &Summary) -> Result<(), Failure> {
+    pub(super) fn show_end(&self, plan: &Plan, report: &Report, summary: &Summary) -> Result<(), Failure> {
         match self.format {
             Format::Json => self.result(&json::text(&json::OutcomeJson::new(plan, report, summary))),
             Format::Human => written(Stream::Stdout, |w| report::print_summary(summary, self.out, w)),
@@ -146,12 +146,12 @@ impl Console {
     }
 
     #[must_use]
-    pub fn is_human(&self) -> bool {
+    pub(super) fn is_human(&self) -> bool {
         self.format == Format::Human
     }
 
     /// Writes what went wrong, and in JSON makes it the result when there is no other.
-    pub fn show_failure(&self, failure: &Failure) {
+    pub(super) fn show_failure(&self, failure: &Failure) {
         // There is nobody left to tell when stderr is gone.
         let _ = written(Stream::Stderr, |w| report::print_failure(failure, self.err, w));
         if self.format == Format::Json && !self.answered.get() {
@@ -160,7 +160,7 @@ impl Console {
     }
 
     /// Every refusal but the last on stderr, the last for the caller to fail with.
-    pub fn refuse(&self, refusals: Vec<Failure>) -> Result<(), Failure> {
+    pub(super) fn refuse(&self, refusals: Vec<Failure>) -> Result<(), Failure> {
         let mut refusals = refusals;
         let Some(last) = refusals.pop() else { return Ok(()) };
         for failure in &refusals {
@@ -197,7 +197,7 @@ fn documents(prospect: &Prospect) -> Vec<(String, crate::model::iam::PolicyDocum
 
 /// What a run ends with, from its links and what is left to do.
 #[must_use]
-pub fn summary(links: Vec<next_steps::Link>, next: Vec<String>) -> Summary {
+pub(super) fn summary(links: Vec<next_steps::Link>, next: Vec<String>) -> Summary {
     Summary {
         links: links.into_iter().map(|link| (link.label.to_owned(), link.url)).collect(),
         next,

@@ -19,7 +19,7 @@ use crate::plan::{Known, Plan};
 use crate::ui::Glyph;
 
 /// What one run was asked to do beside the configuration.
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     pub wishes: Wishes,
     /// Apply without asking.
     pub yes: bool,
@@ -31,7 +31,7 @@ pub struct Run<'a> {
 }
 
 /// A plan and what it was made from.
-pub struct Prospect {
+pub(super) struct Prospect {
     pub desired: Desired,
     pub observed: Observed,
     pub plan: Plan,
@@ -41,7 +41,7 @@ pub struct Prospect {
 ///
 /// # Errors
 /// When a side can't be read, or a template refuses the configuration.
-pub async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prospect, Failure> {
+pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prospect, Failure> {
     let observed = live.observe(config).await?;
     let config = settle_environment(config.clone(), &observed.github.owner, wishes);
     let desired = desire(config, wishes)?;
@@ -81,7 +81,7 @@ fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
 ///
 /// # Errors
 /// What the person must know: a refusal before any effect, or what failed while applying.
-pub async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Console) -> Result<Config, Failure> {
+pub(super) async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Console) -> Result<Config, Failure> {
     let stage = console.stage("looking at AWS and GitHub");
     let prospect = look(live, config, &run.wishes).await?;
     drop(stage);

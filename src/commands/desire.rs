@@ -13,7 +13,7 @@ const PLANS_WITH_PRIVATE_ENVIRONMENTS: [&str; 4] = ["pro", "team", "business", "
 
 /// What the person asked for beside `sbi.toml`.
 #[derive(Clone, Debug, Default)]
-pub struct Wishes {
+pub(super) struct Wishes {
     pub overwrite: BTreeSet<String>,
     pub by_pull_request: bool,
     /// `--environment NAME` or `none` was given, or `sbi.toml` was there before: the answer stands.
@@ -22,7 +22,7 @@ pub struct Wishes {
 
 /// Takes the publishing environment away where nobody asked for one and the owner's plan has none.
 #[must_use]
-pub fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wishes) -> Config {
+pub(super) fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wishes) -> Config {
     let plan = owner.plan.as_deref().unwrap_or_default();
     let available = match config.github.visibility {
         Visibility::Public => true,
@@ -38,7 +38,7 @@ pub fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wishes) ->
 ///
 /// # Errors
 /// An unknown image, or a value that a template refuses.
-pub fn desire(config: Config, wishes: &Wishes) -> Result<Desired, Failure> {
+pub(super) fn desire(config: Config, wishes: &Wishes) -> Result<Desired, Failure> {
     let files = templates::render(&config)?;
     let subject = templates::subject_context(&files)?;
     let release_notes = templates::release_notes(&config);

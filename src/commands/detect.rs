@@ -11,7 +11,7 @@ use crate::ui::questions::Detected;
 const GIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What `git` says about `folder`: `OWNER/NAME` of `origin`, and who commits there. Nothing when there is no git.
-pub async fn from_git(folder: &Path) -> Detected {
+pub(super) async fn from_git(folder: &Path) -> Detected {
     let (remote, name, email) = futures_util::join!(
         git(folder, &["remote", "get-url", "origin"]),
         git(folder, &["config", "user.name"]),

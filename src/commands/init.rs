@@ -10,7 +10,7 @@ use crate::live::watch::Patience;
 
 /// # Errors
 /// See `converge`.
-pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) -> Result<(), Failure> {
+pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) -> Result<(), Failure> {
     #[cfg(feature = "sandbox")]
     if arguments.sandbox {
         return super::rehearse::run(global, arguments, console).await;

@@ -4,14 +4,14 @@ use crate::model::config::{Auth, Config, Visibility};
 
 /// A thing and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub(super) struct Link {
     pub label: &'static str,
     pub url: String,
 }
 
 /// Where a person looks at what exists.
 #[must_use]
-pub fn links(config: &Config, github_url: &str) -> Vec<Link> {
+pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
     let region = &config.aws.region;
     let (account, repository) = (&config.aws.account, &config.ecr.repository);
     let console = match region.partition() {
@@ -39,13 +39,13 @@ pub fn links(config: &Config, github_url: &str) -> Vec<Link> {
 
 /// The image as it is pulled.
 #[must_use]
-pub fn image(config: &Config) -> String {
+pub(super) fn image(config: &Config) -> String {
     format!("{}/{}:{}", config.ecr_registry(), config.ecr.repository, config.publish.release)
 }
 
 /// What only a person can do, in the go-to-market plan's order.
 #[must_use]
-pub fn for_a_person(config: &Config) -> Vec<String> {
+pub(super) fn for_a_person(config: &Config) -> Vec<String> {
     let mut steps = Vec::new();
     if config.publish.environment.is_some() {
         steps.push(

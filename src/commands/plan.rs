@@ -9,7 +9,7 @@ use crate::live::sign_in::Places;
 
 /// # Errors
 /// See `look`; with `--check`, a plan that is not empty.
-pub async fn run(global: &GlobalFlags, arguments: &PlanArgs, console: &Console) -> Result<(), Failure> {
+pub(super) async fn run(global: &GlobalFlags, arguments: &PlanArgs, console: &Console) -> Result<(), Failure> {
     let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
     let Decided { config, wishes } =
         decide(&arguments.answers, &arguments.plan, &global.config, global.yes, &live, console).await?;

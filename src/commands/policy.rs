@@ -14,7 +14,7 @@ use super::desire::{Wishes, desire};
 
 /// # Errors
 /// Lists every bad and every missing answer.
-pub fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Console) -> Result<(), Failure> {
+pub(super) fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Console) -> Result<(), Failure> {
     let config = answers::offline(&arguments.answers, &global.config)?;
     let document = match arguments.whose {
         PolicyKind::Publisher => publishing_policy(&config),

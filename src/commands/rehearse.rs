@@ -41,7 +41,7 @@ struct Room {
 
 /// # Errors
 /// See `converge`; a folder in the way; a proof that fails.
-pub async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) -> Result<(), Failure> {
+pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) -> Result<(), Failure> {
     let out = &arguments.sandbox_dir;
     refuse_foreign_folder(out)?;
     let room = open()?;

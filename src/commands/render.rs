@@ -11,7 +11,7 @@ use crate::templates;
 
 /// # Errors
 /// Bad or missing answers; files in the way, all of them at once and before any is written.
-pub fn run(global: &GlobalFlags, arguments: &RenderArgs, console: &Console) -> Result<(), Failure> {
+pub(super) fn run(global: &GlobalFlags, arguments: &RenderArgs, console: &Console) -> Result<(), Failure> {
     let config = answers::offline(&arguments.answers, &global.config)?;
     let files = templates::render(&config)?;
     let written = write(&files, &arguments.out, arguments.force)?;
@@ -25,7 +25,7 @@ pub fn run(global: &GlobalFlags, arguments: &RenderArgs, console: &Console) -> R
 ///
 /// # Errors
 /// When files that differ are in the way and `force` is off: then nothing was written.
-pub fn write<'f>(files: &'f [RenderedFile], out: &Path, force: bool) -> Result<Vec<&'f str>, Failure> {
+pub(super) fn write<'f>(files: &'f [RenderedFile], out: &Path, force: bool) -> Result<Vec<&'f str>, Failure> {
     let found = |file: &RenderedFile| std::fs::read(out.join(&file.path)).ok();
     let differing: Vec<&RenderedFile> =
         files.iter().filter(|file| found(file).is_none_or(|text| text != file.text.as_bytes())).collect();
