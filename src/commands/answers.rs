@@ -96,7 +96,10 @@ pub(super) fn decide_with(
         by_pull_request: plan.pull_request,
         environment_settled: !draft.environment_is_open(),
     };
-    Ok(Decided { config: draft.finish(detected)?, wishes })
+    let config = draft.finish(detected).map_err(|failure| {
+        if yes { failure } else { failure.hinted("add --yes to take the defaults that there are") }
+    })?;
+    Ok(Decided { config, wishes })
 }
 
 async fn detect_all(live: &Live, console: &Console) -> Result<Detected, Failure> {

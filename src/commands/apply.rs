@@ -29,6 +29,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &C
         show_policies: arguments.plan.show_policies,
         watch: (!arguments.no_watch).then(Patience::default),
         config_file: Some(path),
+        rehearsal: false,
     };
     converge(&live, &config, &run, console).await.map(drop)
 }

@@ -27,6 +27,7 @@ pub(super) struct Console {
     format: Format,
     /// stdout holds the one JSON document already.
     answered: Cell<bool>,
+    applying: Cell<bool>,
 }
 
 impl Console {
@@ -46,6 +47,7 @@ impl Console {
             prompt: Prompt::new(err),
             format,
             answered: Cell::new(false),
+            applying: Cell::new(false),
         }
     }
 
@@ -56,6 +58,16 @@ impl Console {
 
     pub(super) fn line(&self, glyph: Glyph, text: &str) {
         self.progress.line(glyph, text);
+    }
+
+    /// Whether Ctrl-C must wait for what is under way.
+    #[must_use]
+    pub(super) fn is_applying(&self) -> bool {
+        self.applying.get()
+    }
+
+    pub(super) fn set_applying(&self, applying: bool) {
+        self.applying.set(applying);
     }
 
     /// The callback of `apply`.

@@ -15,7 +15,7 @@ use crate::model::git::CommitId;
 use crate::model::observed::Observed;
 use crate::plan::setup::plan_setup;
 use crate::plan::step::{Produced, Step};
-use crate::plan::{Known, Plan};
+use crate::plan::{Kept, Known, Plan};
 use crate::ui::Glyph;
 
 /// What one run was asked to do beside the configuration.
@@ -28,6 +28,8 @@ pub(super) struct Run<'a> {
     pub watch: Option<Patience>,
     /// Where the answers are kept, written once the plan is agreed to; `None` in the sandbox.
     pub config_file: Option<&'a Path>,
+    /// Nothing of it is real: no links, and the real thing comes next.
+    pub rehearsal: bool,
 }
 
 /// A plan and what it was made from.
@@ -43,9 +45,15 @@ pub(super) struct Prospect {
 /// When a side can't be read, or a template refuses the configuration.
 pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prospect, Failure> {
     let observed = live.observe(config).await?;
+    let wanted = config.publish.environment.as_ref();
     let config = settle_environment(config.clone(), &observed.github.owner, wishes);
+    let without_environment = wanted.filter(|_| config.publish.environment.is_none());
     let desired = desire(config, wishes)?;
     let mut plan = plan_setup(&desired, &observed);
+    plan.kept.extend(without_environment.map(|name| Kept {
+        what: format!("environment {name}"),
+        why: format!("GitHub names no plan that has it in private repositories; with one, `--environment {name}`"),
+    }));
     plan.refusals.extend(too_few_scopes(&plan, &observed));
     if plan.refusals.is_empty() && !plan.is_empty() {
         let denied = live.denied_actions(&observed, &plan).await?;
@@ -81,7 +89,12 @@ fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
 ///
 /// # Errors
 /// What the person must know: a refusal before any effect, or what failed while applying.
-pub(super) async fn converge(live: &Live, config: &Config, run: &Run<'_>, console: &Console) -> Result<Config, Failure> {
+pub(super) async fn converge(
+    live: &Live,
+    config: &Config,
+    run: &Run<'_>,
+    console: &Console,
+) -> Result<Config, Failure> {
     let stage = console.stage("looking at AWS and GitHub");
     let prospect = look(live, config, &run.wishes).await?;
     drop(stage);
@@ -91,7 +104,7 @@ pub(super) async fn converge(live: &Live, config: &Config, run: &Run<'_>, consol
     let config = desired.config;
     if plan.is_empty() {
         let nothing = Report { outcomes: Vec::new(), cancelled: false };
-        return end(console, &config, &observed, (&plan, &nothing), &plan.waiting, None).map(|()| config);
+        return end(console, run, &config, &observed, (&plan, &nothing), &plan.waiting, None).map(|()| config);
     }
     if !run.yes && !console.confirm("Apply this plan?")? {
         return Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled));
@@ -99,7 +112,9 @@ pub(super) async fn converge(live: &Live, config: &Config, run: &Run<'_>, consol
     if let Some(path) = run.config_file {
         keep_answers(path, &config)?;
     }
-    let report = apply(&plan, live, cancellation(), &console.watch(&plan)).await;
+    console.set_applying(true);
+    let report = apply(&plan, live, cancellation(console), &console.watch(&plan)).await;
+    console.set_applying(false);
     console.show_outcome(&plan, &report)?;
     if let Some(failure) = unsuccessful(&report) {
         if !console.is_human() {
@@ -125,16 +140,17 @@ pub(super) async fn converge(live: &Live, config: &Config, run: &Run<'_>, consol
         }
         _ => None,
     };
-    end(console, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
+    end(console, run, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
     Ok(config)
 }
 
 /// Ready when the person presses Ctrl-C.
-async fn cancellation() {
+async fn cancellation(console: &Console) {
     // Without a handler for Ctrl-C the default one ends the process, which a later run copes with too.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
+    console.line(Glyph::Waiting, "cancelled: finishing what is under way");
 }
 
 /// The environment was settled by the first look; the second one must not decide anew.
@@ -145,6 +161,7 @@ fn settled(wishes: &Wishes) -> Wishes {
 /// Tells how the workflow run ended, what exists now, and what is left for a person.
 fn end(
     console: &Console,
+    run: &Run<'_>,
     config: &Config,
     observed: &Observed,
     (plan, report): (&Plan, &Report),
@@ -158,7 +175,9 @@ fn end(
     let mut links = next_steps::links(config, &url);
     let failed = match followed {
         Some(Ended::Succeeded { url }) => {
-            console.line(Glyph::Done, "the workflow run succeeded");
+            let rehearsed = "; in the sandbox its publish job signs in and starts a push, nothing is built or scanned";
+            let so_far = if run.rehearsal { rehearsed } else { "" };
+            console.line(Glyph::Done, &format!("the workflow run succeeded{so_far}"));
             links.push(next_steps::Link { label: "first run", url });
             None
         }
@@ -173,7 +192,12 @@ fn end(
         }
         None => None,
     };
-    let next = waiting.iter().cloned().chain(next_steps::for_a_person(config)).collect();
+    let mut next = waiting.to_vec();
+    if run.rehearsal {
+        links.clear();
+        next.push("do it for real: `sbi init`, with AWS credentials and a GitHub token".to_owned());
+    }
+    next.extend(next_steps::for_a_person(config));
     console.show_end(plan, report, &summary(links, next))?;
     failed.map_or(Ok(()), Err)
 }

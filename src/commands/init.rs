@@ -26,6 +26,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
         show_policies: arguments.plan.show_policies,
         watch: (!arguments.no_watch).then(Patience::default),
         config_file: Some(path),
+        rehearsal: false,
     };
     converge(&live, &config, &run, console).await.map(drop)
 }

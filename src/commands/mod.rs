@@ -17,7 +17,7 @@ mod render;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command, Format, command};
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use console::Console;
 
 /// Runs one command to its end and says how it ended.
@@ -29,11 +29,26 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
     let console = Console::new(cli.global.color, format);
-    match dispatch(&cli, &console).await {
+    match or_cancelled(dispatch(&cli, &console), &console).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             console.show_failure(&failure);
             ExitCode::from(failure.exit_code() as u8)
+        }
+    }
+}
+
+/// Ends a command at Ctrl-C, unless it applies a plan: then what is under way is finished first.
+async fn or_cancelled(command: impl Future<Output = Result<(), Failure>>, console: &Console) -> Result<(), Failure> {
+    let mut command = std::pin::pin!(command);
+    loop {
+        tokio::select! {
+            ended = &mut command => return ended,
+            Ok(()) = tokio::signal::ctrl_c() => {
+                if !console.is_applying() {
+                    return Err(Failure::new("cancelled").because(Cause::Cancelled));
+                }
+            }
         }
     }
 }

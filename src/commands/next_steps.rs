@@ -25,6 +25,7 @@ pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
     };
     let link = |label, url| Link { label, url };
     vec![
+        link("image", image(config)),
         link(
             "ECR repository",
             format!("https://{region}.{console}/ecr/repositories/private/{account}/{repository}?region={region}"),
@@ -39,7 +40,7 @@ pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
 
 /// The image as it is pulled.
 #[must_use]
-pub(super) fn image(config: &Config) -> String {
+fn image(config: &Config) -> String {
     format!("{}/{}:{}", config.ecr_registry(), config.ecr.repository, config.publish.release)
 }
 
@@ -55,7 +56,7 @@ pub(super) fn for_a_person(config: &Config) -> Vec<String> {
     if config.github.visibility == Visibility::Private {
         steps.push(
             "optional: code scanning for this private repository (GitHub Code Security), then set the variable \
-             SBI_CODE_SCANNING to `true`; the SARIF report is an artifact of each run until then"
+             CODE_SCANNING to `on`; the SARIF report is an artifact of each run until then"
                 .to_owned(),
         );
     }

@@ -12,7 +12,6 @@ use crate::live::publisher::Publisher;
 use crate::live::sign_in::Places;
 use crate::live::watch::Patience;
 use crate::model::config::{Auth, Config};
-use crate::model::identity::OIDC_ISSUER;
 use crate::model::names::EcrRepositoryName;
 use crate::model::secrets::AccessKey;
 use crate::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET, plain_secrets};
@@ -44,16 +43,6 @@ struct Room {
 pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) -> Result<(), Failure> {
     let out = &arguments.sandbox_dir;
     refuse_foreign_folder(out)?;
-    let room = open()?;
-    console
-        .line(Glyph::Doing, "sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
-    let places = Places {
-        aws_endpoint: Some(room.aws.url()),
-        aws_credentials: Some(room.aws.operator_credentials()),
-        github_api: Some(room.github.url()),
-        github_token: Some(room.github.token()),
-    };
-    let live = console.sign_in(places, None).await?;
     let detected = Detected {
         github_login: Some(LOGIN.into()),
         region: Some(REGION.into()),
@@ -62,11 +51,21 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
         git_email: Some(MAIL.into()),
         git_remote: None,
     };
+    console
+        .line(Glyph::Doing, "sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
     // A made-up repository may be guessed, a real one never is.
     let guess = (Field::Github, format!("{LOGIN}/secure-base-images"));
     let nowhere = out.join("sbi.toml.none");
     let Decided { config, wishes } =
         decide_with(&arguments.answers, &arguments.plan, &nowhere, global.yes, &detected, Some(guess), console)?;
+    let room = open(&config)?;
+    let places = Places {
+        aws_endpoint: Some(room.aws.url()),
+        aws_credentials: Some(room.aws.operator_credentials()),
+        github_api: Some(room.github.url()),
+        github_token: Some(room.github.token()),
+    };
+    let live = console.sign_in(places, None).await?;
     let live = live.in_region(&config.aws.region);
     let run = Run {
         wishes,
@@ -74,10 +73,11 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
         show_policies: arguments.plan.show_policies,
         watch: (!arguments.no_watch).then_some(Patience::in_memory()),
         config_file: None,
+        rehearsal: true,
     };
     run_publish_job_for_real(&room, &config);
     let outcome = converge(&live, &config, &run, console).await;
-    // Even after a failure, what the repository holds is worth a look.
+    // Even after a failure, what the repository holds is worth a look; after a no there is nothing to look at.
     write_repository(&room, &config, out, console)?;
     let config = outcome?;
     for line in prove(&room, &config).await? {
@@ -86,13 +86,21 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
     Ok(())
 }
 
-fn open() -> Result<Room, Failure> {
+/// Accounts that belong to whoever the answers name.
+fn open(config: &Config) -> Result<Room, Failure> {
     let no_port = |error| Failure::new("the sandbox can't listen on a loopback port").caused_by(error);
     let issuer = Arc::new(OidcIssuer::new()?);
-    let aws = AwsStandIn::start(AwsOptions::new(ACCOUNT.parse()?)).map_err(no_port)?;
+    let aws = AwsStandIn::start(AwsOptions {
+        region: Some(config.aws.region.clone()),
+        ..AwsOptions::new(config.aws.account.clone())
+    })
+    .map_err(no_port)?;
     aws.trust_github_issuer(Arc::clone(&issuer));
-    let github =
-        GithubStandIn::start(GithubOptions { login: LOGIN.into(), ..GithubOptions::default() }).map_err(no_port)?;
+    let github = GithubStandIn::start(GithubOptions {
+        login: config.github.repository.owner().into(),
+        ..GithubOptions::default()
+    })
+    .map_err(no_port)?;
     Ok(Room { issuer, aws: Arc::new(aws), github: Arc::new(github) })
 }
 
@@ -164,7 +172,7 @@ async fn prove(room: &Room, config: &Config) -> Result<Vec<String>, Failure> {
     proved.push(format!("the publishing identity can push to {}", config.ecr.repository));
     let other: EcrRepositoryName = format!("{}-other", config.ecr.repository).parse()?;
     expect_refusal(publisher.start_push(&other).await, &format!("a push to {other}"))?;
-    proved.push(format!("and is refused at {other}"));
+    proved.push(format!("it is refused a push to {other}"));
     Ok(proved)
 }
 
@@ -226,7 +234,7 @@ async fn prove_trust(
         let mut forged = claims.clone();
         forged[claim] = value;
         expect_refusal(assume(&forged).await, what)?;
-        proved.push(format!("and stays shut for {what} ({OIDC_ISSUER}:{claim})"));
+        proved.push(format!("it stays shut for {what} (claim `{claim}`)"));
     }
     Ok(publisher)
 }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{Call, Github, error, escape, lock, repo_path};
 use crate::failure::{Cause, Failure};
+use crate::model::commit::{Commit, Delivery};
 use crate::model::config::CONFIG_FILE;
 use crate::model::git::CommitId;
 use crate::model::names::GithubRepositoryName;
-use crate::plan::step::{Commit, Delivery};
 
 /// How a commit arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use crate::apply::{Outputs, System};
 use crate::aws::Aws;
 use crate::failure::Failure;
 use crate::github::{CreatedRepository, Delivered, Github, missing_scopes};
+use crate::model::commit::Commit;
 use crate::model::config::{Auth, Config};
 use crate::model::git::CommitId;
 use crate::model::identity::{POLICY_NAME, provider_arn};
@@ -187,8 +188,8 @@ impl System for Live {
             Step::PutSecret { repository, name, value, replaces: _ } => {
                 github.put_secret(repository, name, value).await.map(done)
             }
-            Step::CommitFiles(commit) => {
-                let (branch, parent) = base(commit, outputs)?;
+            Step::CommitFiles { commit, parent } => {
+                let (branch, parent) = base(commit, parent, outputs)?;
                 Ok(match github.commit(commit, &branch, &parent).await? {
                     Delivered::Commit { id, url } => Produced::Commit { id, url },
                     Delivered::PullRequest { number, url } => Produced::PullRequest { number, url },
@@ -239,12 +240,12 @@ fn commit_id(commit: &Known<CommitId>, outputs: &Outputs) -> Result<CommitId, Fa
 }
 
 /// The branch that a commit moves and the commit it stands on.
-fn base(commit: &crate::plan::step::Commit, outputs: &Outputs) -> Result<(String, CommitId), Failure> {
-    let parent = commit_id(&commit.parent, outputs)?;
-    let created = match &commit.parent {
+fn base(commit: &Commit, parent: &Known<CommitId>, outputs: &Outputs) -> Result<(String, CommitId), Failure> {
+    let created = match parent {
         Known::After(step) => outputs.get(*step),
         Known::Now(_) => None,
     };
+    let parent = commit_id(parent, outputs)?;
     match (&commit.branch, created) {
         (Some(branch), _) => Ok((branch.clone(), parent)),
         (None, Some(Produced::GithubRepository { default_branch, .. })) => Ok((default_branch.clone(), parent)),

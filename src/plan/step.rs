@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Known;
+use crate::model::commit::{Commit, Delivery};
 use crate::model::config::{Config, Visibility};
 use crate::model::git::CommitId;
 use crate::model::iam::PolicyDocument;
@@ -128,7 +129,11 @@ pub enum Step {
         value: String,
         replaces: bool,
     },
-    CommitFiles(Box<Commit>),
+    /// `parent` is the commit that it stands on: `After` a step that creates the repository or its first commit.
+    CommitFiles {
+        commit: Box<Commit>,
+        parent: Known<CommitId>,
+    },
     CreateRelease {
         repository: GithubRepositoryName,
         tag: ReleaseTag,
@@ -151,35 +156,6 @@ impl RoleTrust {
     pub fn document(&self, github: &GithubIdentity) -> PolicyDocument {
         trust_policy(&self.config, &self.subject, github)
     }
-}
-
-/// Files that reach the default branch together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    pub repository: GithubRepositoryName,
-    /// The default branch; `None` where it is only known once the repository was created.
-    pub branch: Option<String>,
-    /// The commit this one is made on; `After` a step that creates the repository or its first commit.
-    pub parent: Known<CommitId>,
-    /// Replace the whole tree: nothing but the host's own first commit is there.
-    pub whole_tree: bool,
-    /// Path → text; no entry for what stays as it is.
-    pub files: BTreeMap<String, String>,
-    /// The paths among `files` that do not exist yet.
-    pub new_paths: BTreeSet<String>,
-    pub message: String,
-    pub delivery: Delivery,
-}
-
-/// How a commit reaches the default branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// By moving the branch.
-    Push,
-    /// By moving the branch with a commit that GitHub signs (`createCommitOnBranch`): the rules want signatures.
-    SignedPush,
-    /// By a pull request from `branch`; `number` when it is open already and only its branch moves.
-    PullRequest { branch: String, title: String, body: String, number: Option<u64> },
 }
 
 /// What a step leaves for later ones and for the report.
@@ -333,7 +309,7 @@ impl Step {
             Self::PutSecret { name, value, replaces, .. } => {
                 line(add_or_change(replaces), "secret", name, value.clone())
             }
-            Self::CommitFiles(commit) => {
+            Self::CommitFiles { commit, .. } => {
                 let how = match &commit.delivery {
                     Delivery::Push => "one commit",
                     Delivery::SignedPush => "one signed commit",
@@ -384,7 +360,7 @@ impl Step {
                 vec![Permission::Github("administration: write")]
             }
             Self::PutSecret { .. } => vec![Permission::Github("secrets: write")],
-            Self::CommitFiles(commit) => {
+            Self::CommitFiles { commit, .. } => {
                 let mut needed = vec![Permission::Github("contents: write")];
                 if commit.files.keys().any(|path| path.starts_with(".github/workflows/")) {
                     needed.push(Permission::Github("workflows: write"));
@@ -425,7 +401,7 @@ impl Step {
             | Self::IssueAccessKey { .. }
             | Self::CreateGithubRepository { .. }
             | Self::StartGithubHistory { .. }
-            | Self::CommitFiles(_)
+            | Self::CommitFiles { .. }
             | Self::CreateRelease { .. } => false,
         }
     }

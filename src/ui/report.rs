@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::model::config::Config;
 use crate::model::iam::PolicyDocument;
 use crate::plan::Plan;
-use crate::plan::step::{Line, Sign};
+use crate::plan::step::{Line, Sign, Step};
 
 /// The narrowest column in which a detail is still pleasant to read.
 const DETAIL_MIN: usize = 30;
@@ -50,6 +50,7 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     let lines: Vec<Line> = plan.nodes().iter().map(|node| node.step.describe()).collect();
     let count = counted(&lines);
     print_changes(&lines, style, w)?;
+    print_files(plan, style, w)?;
     section("will not be touched:", plan.kept.iter().map(|kept| format!("{}: {}", kept.what, kept.why)), style, w)?;
     section("waits for you:", plan.waiting.iter().cloned(), style, w)?;
     if !lines.is_empty() || !plan.kept.is_empty() || !plan.waiting.is_empty() {
@@ -71,6 +72,19 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
 pub fn print_policies(policies: &[(String, PolicyDocument)], style: Style, w: &mut dyn Write) -> io::Result<()> {
     for (title, document) in policies {
         writeln!(w, "\n{}\n{}", style.paint(Paint::Bold, &format!("{title}:")), document.to_pretty_json())?;
+    }
+    Ok(())
+}
+
+/// The paths behind the line `files`: a person sees exactly which files are written.
+fn print_files(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
+    for node in plan.nodes() {
+        let Step::CommitFiles { commit, .. } = &node.step else { continue };
+        writeln!(w, "\n  {}", style.paint(Paint::Bold, "files:"))?;
+        for path in commit.files.keys() {
+            let sign = if commit.new_paths.contains(path) { Sign::Add } else { Sign::Change };
+            writeln!(w, "  {} {}", sign.as_str(), harmless(path))?;
+        }
     }
     Ok(())
 }

@@ -264,3 +264,46 @@ fn the_lock_of_the_node_tools_names_no_registry() {
     let lock = std::fs::read_to_string(tools::root().join("tests/tools/package-lock.json")).unwrap();
     assert!(!lock.contains("\"resolved\""), "install with tests/tools/.npmrc in place");
 }
+/// The `sbi …` command lines in the fenced blocks of a document: a `\` at a line's end continues it; a prompt, a comment
+/// at the end and what a pipe or a redirection leads to are dropped.
+fn command_lines(text: &str) -> Vec<Vec<String>> {
+    let fenced: String = text.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n").replace("\\\n", " ");
+    let program = |line: &str| {
+        let line = line.trim().trim_start_matches("$ ");
+        let line = line.split(" #").next().unwrap_or(line).split(['|', '>', '<', ';', '&']).next().unwrap_or(line);
+        let words: Vec<String> =
+            line.split_whitespace().map(|word| word.trim_matches(['\'', '"']).to_owned()).collect();
+        match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["sbi", ..] => Some(words),
+            ["cargo", "run", ..] => {
+                let after = words.iter().position(|word| word == "--")?;
+                Some(std::iter::once("sbi".to_owned()).chain(words[after + 1..].iter().cloned()).collect())
+            }
+            _ => None,
+        }
+    };
+    fenced.lines().filter_map(program).collect()
+}
+
+#[test]
+fn command_lines_in_documents_parse() {
+    let root = tools::root();
+    let mut documents = read(&root.join("docs"), ".md");
+    documents.extend(std::fs::read_to_string(root.join("README.md")).map(|text| ("README.md".to_owned(), text)));
+    // Written from the program's own help, usage lines and all.
+    documents.remove("docs/cli.md");
+    let mut wrong = Vec::new();
+    for (document, text) in &documents {
+        for words in command_lines(text) {
+            if let Err(error) = sbi::cli::command().try_get_matches_from(&words)
+                && error.exit_code() != 0
+            {
+                wrong.push(format!("{document}: {}: {error}", words.join(" ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let example =
+        "a\n```sh\n$ sbi plan --check | head # look\ncargo run --release -- init \\\n  --yes\nls\n```\n`sbi x`";
+    assert_eq!(command_lines(example), [vec!["sbi", "plan", "--check"], vec!["sbi", "init", "--yes"]]);
+}

@@ -19,8 +19,10 @@ const DOWN: &str = "\u{1b}[B";
 /// Not a test by itself: the other side of the terminal for the tests of the questions, run by them in a process of
 /// its own. It asks everything, asks for a yes, and writes the configuration to the working directory.
 #[test]
-#[ignore = "started by the tests of the questions, inside a terminal"]
 fn ask_here() {
+    if !inside_a_session() {
+        return;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let style = Style::of(Stream::Stderr, None);
     let result = runtime.block_on(async {
@@ -56,8 +58,10 @@ fn ask_here() {
 
 /// Not a test by itself: the other side of the terminal for the test of the live lines.
 #[test]
-#[ignore = "started by the test of the live lines, inside a terminal"]
 fn work_here() {
+    if !inside_a_session() {
+        return;
+    }
     // The test harness has begun a line of its own.
     eprintln!();
     let progress = Progress::on_stderr(Style::of(Stream::Stderr, None));
@@ -86,8 +90,17 @@ fn asked(folder: &std::path::Path, env: &[(&str, &str)], columns: u16) -> Sessio
 
 fn itself(test: &str, folder: &std::path::Path, env: &[(&str, &str)], columns: u16) -> Session {
     let tests = std::env::current_exe().expect("the test binary");
-    let args = ["--ignored", "--exact", test, "--nocapture", "--test-threads=1"];
-    Session::start(tests.to_str().expect("UTF-8"), &args, folder, env, columns)
+    let args = ["--exact", test, "--nocapture", "--test-threads=1"];
+    let env: Vec<(&str, &str)> = env.iter().copied().chain([(INSIDE, "1")]).collect();
+    Session::start(tests.to_str().expect("UTF-8"), &args, folder, &env, columns)
+}
+
+/// Set where this binary runs as the program in a terminal.
+const INSIDE: &str = "INSIDE_A_SESSION";
+
+/// Entries that others start inside a terminal do nothing when the harness runs them by themselves.
+fn inside_a_session() -> bool {
+    std::env::var_os(INSIDE).is_some()
 }
 
 fn folder() -> tempfile::TempDir {

@@ -1,3 +1,5 @@
+//! The evaluator by examples of AWS's documentation, and by properties.
+
 use proptest::prelude::*;
 use serde_json::json;
 

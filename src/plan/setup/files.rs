@@ -6,12 +6,13 @@ use super::github::Ground;
 use super::keep;
 use super::secrets::{fingerprint, plain_secrets};
 use crate::failure::Failure;
+use crate::model::commit::{Commit, Delivery};
 use crate::model::config::CONFIG_FILE;
 use crate::model::desired::{Desired, RenderedFile};
 use crate::model::git::{BlobId, CommitId};
 use crate::model::lock::{LOCK_FILE, Lock};
 use crate::model::observed::{GithubRepository, Observed, PullRequest};
-use crate::plan::step::{Commit, Delivery, Step};
+use crate::plan::step::Step;
 use crate::plan::{Known, Plan, StepId};
 
 /// The branch of sbi's own pull request.
@@ -212,16 +213,18 @@ fn plan_commit(
         Known::After(step) => Some(*step),
         Known::Now(_) => None,
     };
-    let step = Step::CommitFiles(Box::new(Commit {
-        repository: desired.config.github.repository.clone(),
-        branch: found.map(|found| found.default_branch.clone()),
+    let step = Step::CommitFiles {
         parent: ground.parent.clone(),
-        whole_tree: found.is_none(),
-        files,
-        new_paths,
-        message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
-        delivery,
-    }));
+        commit: Box::new(Commit {
+            repository: desired.config.github.repository.clone(),
+            branch: found.map(|found| found.default_branch.clone()),
+            whole_tree: found.is_none(),
+            files,
+            new_paths,
+            message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
+            delivery,
+        }),
+    };
     let id = plan.add(step, rewritten.iter().copied().chain(needs_parent));
     if by_pull_request {
         plan.waiting.push("merge the pull request of this run, then run `sbi apply`".into());

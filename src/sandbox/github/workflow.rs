@@ -75,7 +75,8 @@ fn read_job(id: &str, job: &Node, inherited: bool) -> Option<Job> {
     }
     Some(Job {
         id: id.to_owned(),
-        name: text("name").unwrap_or_else(|| id.to_owned()),
+        // No matrix is expanded here: one job stands for all, without the expression that tells them apart.
+        name: text("name").map_or_else(|| id.to_owned(), |name| name.split(" (${{").next().unwrap_or(&name).to_owned()),
         environment,
         needs: job.get("needs").map(Node::words).unwrap_or_default(),
         always: text("if").is_some_and(|condition| condition.contains("always()") || condition.contains("failure()")),

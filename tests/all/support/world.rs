@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use sbi::apply::{Outputs, System};
 use sbi::failure::{Cause, Failure};
+use sbi::model::commit::Delivery;
 use sbi::model::config::{Auth, Config};
 use sbi::model::desired::{Desired, RenderedFile};
 use sbi::model::git::{BlobId, CommitId};
@@ -14,7 +15,7 @@ use sbi::model::identity::{SubjectContext, provider_arn};
 use sbi::model::lock::{LOCK_FILE, Lock};
 use sbi::model::observed::*;
 use sbi::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET};
-use sbi::plan::step::{Delivery, Produced, Step};
+use sbi::plan::step::{Produced, Step};
 use sbi::plan::{Known, StepId};
 
 /// Where a step is hit.
@@ -310,9 +311,9 @@ impl World {
                 let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
                 repository.secrets.insert(name.clone(), at);
             }
-            Step::CommitFiles(commit) => {
+            Step::CommitFiles { commit, parent } => {
                 let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
-                let parent = match &commit.parent {
+                let parent = match parent {
                     Known::Now(id) => id.clone(),
                     Known::After(step) => match outputs.get(*step) {
                         Some(Produced::GithubRepository { head, .. }) => head.clone(),
