@@ -131,7 +131,7 @@ struct BranchAnswer {
 #[derive(Deserialize)]
 struct BranchCommit {
     sha: String,
-    commit: BranchCommitDetails,
+    commit: Option<BranchCommitDetails>,
 }
 
 #[derive(Deserialize)]
@@ -437,12 +437,14 @@ impl Github {
             try_join!(self.branch(name, branch), self.tree(name, branch), self.file_at(name, LOCK_FILE, None))?;
         let Some(tip) = tip else { return Ok(None) };
         let head = CommitId::told(tip.commit.sha);
-        let tree_id = tip.commit.commit.tree.sha;
-        self.remember_tree(&head, tree_id.clone());
+        let tree_id = tip.commit.commit.map(|details| details.tree.sha);
+        if let Some(tree) = &tree_id {
+            self.remember_tree(&head, tree.clone());
+        }
         // Three calls can see two commits: what is not of this tip is read again.
         let tree = match tree {
-            Some(tree) if tree.sha == tree_id || tree.sha == head.as_str() => tree,
-            _ => self.tree(name, &tree_id).await?.ok_or_else(|| {
+            Some(tree) if tree_id.as_ref() == Some(&tree.sha) || tree.sha == head.as_str() => tree,
+            _ => self.tree(name, head.as_str()).await?.ok_or_else(|| {
                 Failure::new(format!("the branch {branch} of {name} moved while it was read"))
                     .hinted("run the command again")
             })?,
@@ -648,7 +650,9 @@ impl Github {
         for look in 1..=LOOKS_FOR_FIRST_COMMIT {
             if let Some(tip) = self.branch(name, branch).await? {
                 let head = CommitId::told(tip.commit.sha);
-                self.remember_tree(&head, tip.commit.commit.tree.sha);
+                if let Some(details) = tip.commit.commit {
+                    self.remember_tree(&head, details.tree.sha);
+                }
                 return Ok(head);
             }
             if look < LOOKS_FOR_FIRST_COMMIT {
