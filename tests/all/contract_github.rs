@@ -1,4 +1,5 @@
 //! The GitHub adapter against GitHub's own description, canned answers, `emulate` and PyNaCl.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -193,8 +194,8 @@ async fn reads_are_repeated_and_creations_never() {
         assert_eq!(run.id, 1);
         let sent = Arc::new(Mutex::new(0));
         let count = Arc::clone(&sent);
-        server.set_forecast(move |_, _| {
-            *count.lock().unwrap() += 1;
+        server.set_forecast(move |_, request| {
+            *count.lock().unwrap() += usize::from(request.method == "POST");
             weather.clone()
         });
         let tag = ReleaseTag::new("v1.0.0").unwrap();
@@ -449,4 +450,30 @@ async fn emulate_takes_repository_commits_pull_request_and_release() {
     assert_eq!(*again.cause(), Cause::Exists, "{again}");
     let seen = github.repository(&base()).await.unwrap().unwrap();
     assert!(seen.releases.len() == 1 && seen.releases[0].ours && seen.releases[0].tag == tag);
+}
+
+#[tokio::test]
+async fn a_signed_commit_is_one_graphql_call_and_says_when_the_branch_moved() {
+    let replies = [
+        (json!({"data": {"createCommitOnBranch": {"commit": {"oid": "new", "url": "https://github.com/c"}}}}), None),
+        (json!({"data": null, "errors": [{"type": "STALE_DATA", "message": "x"}]}), Some("moved meanwhile")),
+        (json!({"data": null, "errors": [{"type": "FORBIDDEN", "message": "x"}]}), Some("may not")),
+    ];
+    for (reply, refused) in replies {
+        let server = serve(move |_| answer(200, &reply));
+        let parent = CommitId::told("parent");
+        let commit = commit_of(&[("a", "text")], &parent, Delivery::SignedPush);
+        let result = client(&server.url(), "ghp_x").commit(&commit, "main", &parent).await;
+        let log = server.log();
+        assert_eq!(log.len(), 1);
+        openapi::check(&log[0]).unwrap();
+        let input = serde_json::from_slice::<Value>(&log[0].request.body).unwrap()["variables"]["input"].clone();
+        assert_eq!(input["expectedHeadOid"], "parent");
+        assert_eq!(input["fileChanges"]["additions"][0], json!({"path": "a", "contents": "dGV4dA=="}));
+        match (result, refused) {
+            (Ok(Delivered::Commit { id, .. }), None) => assert_eq!(id.as_str(), "new"),
+            (Err(failure), Some(text)) => assert!(failure.message().contains(text), "{failure}"),
+            _ => panic!("the wrong outcome"),
+        }
+    }
 }
