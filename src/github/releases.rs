@@ -79,12 +79,23 @@ impl Github {
                 "draft": false,
                 "prerelease": tag.parts().3,
             }));
-        match self.ask::<ReleaseAnswer>(&call).await {
-            Ok(answer) => Ok(answer.html_url),
-            Err(failure) if *failure.cause() == Cause::Exists => {
-                Err(failure.hinted(format!("the next free tag may be {}: `--release {0}`", tag.next_patch())))
+        let failure = match self.ask::<ReleaseAnswer>(&call).await {
+            Ok(answer) => return Ok(answer.html_url),
+            Err(failure) => failure,
+        };
+        let next = format!("the next free tag may be {}: `--release {0}`", tag.next_patch());
+        match failure.cause() {
+            Cause::Exists => Err(failure.hinted(next)),
+            // A lost answer and a refusal without a code end here: whether the release is there shows by looking.
+            Cause::Other => {
+                let path = repo_path(repository, &format!("/releases/tags/{tag}"));
+                let look = Call::get(path, format!("look for the release {tag}")).of(repository);
+                match self.ask::<ReleaseAnswer>(&look).await {
+                    Ok(_) => Err(failure.because(Cause::Exists).hinted(next)),
+                    Err(_) => Err(failure),
+                }
             }
-            Err(failure) => Err(failure),
+            _ => Err(failure),
         }
     }
 

@@ -9,10 +9,13 @@ use futures_util::future::try_join_all;
 use futures_util::{FutureExt as _, try_join};
 use hyper::Method;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::commits::Sha;
+use super::answers::{
+    ActionsAnswer, BranchAnswer, EnvironmentsAnswer, FileAnswer, OrganizationAnswer, PoliciesAnswer, ProtectionAnswer,
+    PullAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer, Switch,
+    TreeAnswer, UserAnswer, WorkflowAnswer,
+};
 use super::{Call, Github, escape, lock, repo_path};
 use crate::failure::{Cause, Failure};
 use crate::model::config::Visibility;
@@ -49,204 +52,6 @@ pub struct CreatedRepository {
     pub default_branch: String,
     pub head: CommitId,
     pub url: String,
-}
-
-#[derive(Deserialize)]
-struct UserAnswer {
-    login: String,
-    id: u64,
-    plan: Option<PlanAnswer>,
-    #[serde(rename = "type", default)]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct OrganizationAnswer {
-    plan: Option<PlanAnswer>,
-}
-
-#[derive(Deserialize)]
-struct PlanAnswer {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct RepositoryAnswer {
-    id: u64,
-    full_name: String,
-    private: bool,
-    #[serde(default)]
-    archived: bool,
-    #[serde(default)]
-    permissions: PermissionsAnswer,
-    default_branch: String,
-    owner: AccountAnswer,
-    html_url: String,
-    /// RFC 3339
-    created_at: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct PermissionsAnswer {
-    #[serde(default)]
-    admin: bool,
-    #[serde(default)]
-    push: bool,
-}
-
-#[derive(Deserialize)]
-struct AccountAnswer {
-    id: u64,
-}
-
-#[derive(Deserialize)]
-struct SubjectAnswer {
-    use_immutable_subject: Option<bool>,
-    sub_claim_prefix: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct TreeAnswer {
-    sha: String,
-    tree: Vec<TreeEntry>,
-    #[serde(default)]
-    truncated: bool,
-}
-
-#[derive(Deserialize)]
-struct TreeEntry {
-    path: String,
-    #[serde(rename = "type")]
-    kind: String,
-    sha: String,
-}
-
-#[derive(Deserialize)]
-struct BranchAnswer {
-    commit: BranchCommit,
-    #[serde(default)]
-    protected: bool,
-}
-
-#[derive(Deserialize)]
-struct BranchCommit {
-    sha: String,
-    commit: BranchCommitDetails,
-}
-
-#[derive(Deserialize)]
-struct BranchCommitDetails {
-    tree: Sha,
-}
-
-#[derive(Deserialize)]
-struct FileAnswer {
-    #[serde(default)]
-    content: String,
-    sha: String,
-}
-
-#[derive(Deserialize)]
-struct SecretsAnswer {
-    secrets: Vec<SecretAnswer>,
-}
-
-#[derive(Deserialize)]
-struct SecretAnswer {
-    name: String,
-    /// RFC 3339
-    updated_at: String,
-}
-
-#[derive(Deserialize)]
-struct EnvironmentsAnswer {
-    #[serde(default)]
-    environments: Vec<EnvironmentAnswer>,
-}
-
-#[derive(Deserialize)]
-struct EnvironmentAnswer {
-    name: String,
-    deployment_branch_policy: Option<BranchPolicyAnswer>,
-}
-
-#[derive(Deserialize)]
-struct BranchPolicyAnswer {
-    custom_branch_policies: bool,
-}
-
-#[derive(Deserialize)]
-struct PoliciesAnswer {
-    branch_policies: Vec<PolicyAnswer>,
-}
-
-#[derive(Deserialize)]
-struct PolicyAnswer {
-    name: String,
-    #[serde(rename = "type", default)]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct ActionsAnswer {
-    enabled: bool,
-    allowed_actions: Option<String>,
-    #[serde(default)]
-    sha_pinning_required: bool,
-}
-
-#[derive(Deserialize)]
-struct WorkflowAnswer {
-    default_workflow_permissions: String,
-    can_approve_pull_request_reviews: bool,
-}
-
-#[derive(Deserialize)]
-struct RuleAnswer {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct ProtectionAnswer {
-    required_pull_request_reviews: Option<Value>,
-    required_status_checks: Option<Value>,
-    required_signatures: Option<Switch>,
-    lock_branch: Option<Switch>,
-}
-
-#[derive(Deserialize)]
-struct Switch {
-    enabled: bool,
-}
-
-#[derive(Deserialize)]
-struct ReleaseAnswer {
-    tag_name: String,
-    draft: bool,
-    body: Option<String>,
-    html_url: String,
-}
-
-#[derive(Deserialize)]
-struct RefAnswer {
-    #[serde(rename = "ref")]
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct PullAnswer {
-    number: u64,
-    html_url: String,
-    head: PullHead,
-}
-
-#[derive(Deserialize)]
-struct PullHead {
-    #[serde(rename = "ref")]
-    branch: String,
-    sha: String,
-    repo: Option<AccountAnswer>,
 }
 
 /// What a token without the right to look gets instead of an answer.
@@ -437,12 +242,14 @@ impl Github {
             try_join!(self.branch(name, branch), self.tree(name, branch), self.file_at(name, LOCK_FILE, None))?;
         let Some(tip) = tip else { return Ok(None) };
         let head = CommitId::told(tip.commit.sha);
-        let tree_id = tip.commit.commit.tree.sha;
-        self.remember_tree(&head, tree_id.clone());
+        let tree_id = tip.commit.commit.map(|details| details.tree.sha);
+        if let Some(tree) = &tree_id {
+            self.remember_tree(&head, tree.clone());
+        }
         // Three calls can see two commits: what is not of this tip is read again.
         let tree = match tree {
-            Some(tree) if tree.sha == tree_id || tree.sha == head.as_str() => tree,
-            _ => self.tree(name, &tree_id).await?.ok_or_else(|| {
+            Some(tree) if tree_id.as_ref() == Some(&tree.sha) || tree.sha == head.as_str() => tree,
+            _ => self.tree(name, head.as_str()).await?.ok_or_else(|| {
                 Failure::new(format!("the branch {branch} of {name} moved while it was read"))
                     .hinted("run the command again")
             })?,
@@ -648,7 +455,9 @@ impl Github {
         for look in 1..=LOOKS_FOR_FIRST_COMMIT {
             if let Some(tip) = self.branch(name, branch).await? {
                 let head = CommitId::told(tip.commit.sha);
-                self.remember_tree(&head, tip.commit.commit.tree.sha);
+                if let Some(details) = tip.commit.commit {
+                    self.remember_tree(&head, details.tree.sha);
+                }
                 return Ok(head);
             }
             if look < LOOKS_FOR_FIRST_COMMIT {

@@ -56,3 +56,34 @@ pub fn missing_scopes(token: &TokenKind, wanted: &BTreeSet<&'static str>) -> Vec
         wanted.iter().map(|&permission| if permission == "workflows: write" { "workflow" } else { "repo" }).collect();
     needed.into_iter().filter(|scope| !granted.contains(*scope)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(set: &[(&str, &str)], host: &str) -> Option<String> {
+        let env = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let gh = |host: &str| Some(Token::new(format!("gh of {host}")));
+        find_token(&env, host, &gh).map(|token| token.reveal(str::to_owned))
+    }
+
+    #[test]
+    fn a_token_of_one_host_is_never_sent_to_another() {
+        let both = [("GITHUB_TOKEN", "second"), ("GH_TOKEN", " first\n"), ("GH_ENTERPRISE_TOKEN", "third")];
+        assert_eq!(found(&both, "github.com").as_deref(), Some("first"));
+        assert_eq!(found(&both[..1], "api.github.com").as_deref(), Some("second"));
+        assert_eq!(found(&both, "github.example.com").as_deref(), Some("third"));
+        assert_eq!(found(&both[..2], "github.example.com").as_deref(), Some("gh of github.example.com"));
+        assert_eq!(found(&[("GH_TOKEN", "  ")], "github.com").as_deref(), Some("gh of github.com"));
+    }
+
+    #[test]
+    fn only_a_classic_token_is_known_to_lack_a_scope() {
+        let wanted = BTreeSet::from(["contents: write", "workflows: write"]);
+        let scoped = |scopes: &[&str]| TokenKind::Scoped(scopes.iter().map(|&scope| scope.to_owned()).collect());
+        assert_eq!(missing_scopes(&scoped(&["repo"]), &wanted), ["workflow"]);
+        assert_eq!(missing_scopes(&scoped(&[]), &wanted), ["repo", "workflow"]);
+        assert!(missing_scopes(&scoped(&["repo", "workflow"]), &wanted).is_empty());
+        assert!(missing_scopes(&TokenKind::FineGrained, &wanted).is_empty());
+    }
+}

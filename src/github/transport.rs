@@ -162,3 +162,42 @@ impl Service<Uri> for Proxied {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn https_goes_through_the_proxy_with_its_credentials() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let proxy = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            head
+        });
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        let matcher = Matcher::builder().https(format!("http://me:pass@{address}")).no("inside.example.com").build();
+        assert!(matcher.intercept(&Uri::from_static("https://inside.example.com/")).is_none());
+        let mut connector = Proxied { tcp, matcher: Some(Arc::new(matcher)) };
+        connector.call(Uri::from_static("https://github.example.com/api/v3/user")).await.unwrap();
+        let head = proxy.join().unwrap().join("\n").to_lowercase();
+        assert!(head.starts_with("connect github.example.com:443 "), "{head}");
+        assert!(head.contains("proxy-authorization: basic bwu6cgfzcw=="), "{head}");
+    }
+
+    #[test]
+    fn enterprise_server_has_graphql_beside_its_rest_api() {
+        let base = |text| graphql_base(&api_url(Some(text)).unwrap()).to_string();
+        assert_eq!(base("https://github.example.com/api/v3/"), "https://github.example.com/api");
+        assert_eq!(base("https://api.github.com"), "https://api.github.com/");
+        assert!(api_url(Some("http://github.example.com/api/v3")).is_err());
+        assert!(api_url(Some("ftp://github.example.com")).is_err());
+        assert!(api_url(Some("http://127.0.0.1:8080")).is_ok());
+    }
+}

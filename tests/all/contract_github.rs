@@ -1,9 +1,25 @@
 //! The GitHub adapter against GitHub's own description, canned answers, `emulate` and PyNaCl.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
-use sbi::sandbox::http::{Answer, Exchange, Request};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sbi::failure::{Cause, Failure};
+use sbi::github::{Delivered, Github, Settings, Timing};
+use sbi::model::commit::{Commit, Delivery};
+use sbi::model::config::Visibility;
+use sbi::model::git::{BlobId, CommitId};
+use sbi::model::names::{GithubRepositoryName, ReleaseTag};
+use sbi::model::observed::{TokenKind, Viewer};
+use sbi::model::secrets::{AccessKey, Token};
+use sbi::sandbox::http::{Answer, Exchange, Handler, Request, Server, Weather};
 use serde_json::{Value, json};
 
-use crate::support::openapi;
+use crate::support::emulate::{self, Emulate};
+use crate::support::{openapi, tools};
 
 fn exchange(method: &str, path: &str, query: &str, body: &Value, status: u16, answer: &Value) -> Exchange {
     let bytes = |value: &Value| if value.is_null() { Vec::new() } else { value.to_string().into_bytes() };
@@ -60,4 +76,401 @@ fn githubs_own_examples_pass_but_for_the_known_ones() {
     }
     assert!(seen >= 50, "only {seen} examples");
     assert!(broken.len() <= 15, "{} of {seen}:\n{}", broken.len(), broken.join("\n"));
+}
+
+struct Canned<F>(F);
+
+impl<F: Fn(&Request) -> Answer + Send + Sync + 'static> Handler for Canned<F> {
+    fn answer(&self, request: &Request) -> Answer {
+        (self.0)(request)
+    }
+}
+
+fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
+    Server::start(Canned(answer)).unwrap()
+}
+
+fn answer(status: u16, body: &Value) -> Answer {
+    Answer::new(status, "application/json", body.to_string())
+}
+
+fn client(url: &str, token: &str) -> Github {
+    let timing =
+        Timing { connect: Duration::from_secs(2), answer: Duration::from_secs(10), pause: Duration::from_millis(1) };
+    let settings = Settings { api_url: Some(url.to_owned()), token: Token::new(token.to_owned()) };
+    Github::connect_timed(settings, timing).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn base() -> GithubRepositoryName {
+    GithubRepositoryName::new("acme/base").unwrap()
+}
+
+fn commit_of(files: &[(&str, &str)], delivery: Delivery) -> Commit {
+    let files: BTreeMap<String, String> = files.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect();
+    Commit {
+        repository: base(),
+        branch: Some("main".into()),
+        whole_tree: false,
+        new_paths: files.keys().cloned().collect(),
+        files,
+        message: "Set up publishing".into(),
+        delivery,
+    }
+}
+
+async fn refusal(status: u16, headers: &[(&str, &str)], body: Value) -> Failure {
+    let headers: Vec<(String, String)> = headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+    let server = serve(move |_| {
+        let mut refused = answer(status, &body);
+        refused.headers.extend(headers.clone());
+        refused
+    });
+    let tag = ReleaseTag::new("v1.0.0").unwrap();
+    match client(&server.url(), "ghp_x").create_release(&base(), &tag, "notes", &CommitId::told("a")).await {
+        Ok(url) => panic!("{url}"),
+        Err(failure) => failure,
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_cause_and_a_next_step() {
+    let message = || json!({"message": "no"});
+    let denied = |action: &str| Cause::Denied { action: action.into(), resource: Some("acme/base".into()) };
+    let cases = [
+        (401, vec![], message(), Cause::Unauthenticated),
+        (
+            403,
+            vec![("x-github-sso", "required; url=https://github.com/orgs/acme/sso?x=1")],
+            message(),
+            Cause::SsoRequired { url: "https://github.com/orgs/acme/sso?x=1".into() },
+        ),
+        (403, vec![("retry-after", "120")], message(), Cause::Throttled { retry_after_seconds: Some(120) }),
+        (429, vec![], message(), Cause::Throttled { retry_after_seconds: Some(60) }),
+        (403, vec![("x-accepted-github-permissions", "contents=write")], message(), denied("contents: write")),
+        (403, vec![("x-oauth-scopes", "gist")], message(), denied("scope workflow")),
+        (403, vec![], message(), denied("contents: write")),
+        (404, vec![("x-oauth-scopes", "repo, gist")], message(), denied("scope workflow")),
+        (404, vec![("x-oauth-scopes", "")], message(), denied("scope repo")),
+        (404, vec![("x-oauth-scopes", "repo, workflow")], message(), Cause::NotFound),
+        (404, vec![], message(), denied("contents: write")),
+        (
+            422,
+            vec![],
+            json!({"message": "Validation Failed", "errors": [{"resource": "Release", "code": "already_exists", "field": "tag_name"}]}),
+            Cause::Exists,
+        ),
+        (422, vec![], message(), Cause::Other),
+        (500, vec![("x-github-request-id", "ABCD:1")], message(), Cause::Other),
+    ];
+    for (status, headers, body, cause) in cases {
+        let failure = refusal(status, &headers, body).await;
+        assert_eq!(*failure.cause(), cause, "{status} {headers:?}: {failure}");
+        assert!(failure.message().contains("v1.0.0"), "{failure} does not name the thing");
+        assert!(matches!(cause, Cause::Other | Cause::NotFound) || !failure.hints().is_empty(), "{failure}");
+    }
+    let spent = refusal(403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "4102444800")], message()).await;
+    assert!(matches!(spent.cause(), Cause::Throttled { retry_after_seconds: Some(_) }));
+    assert!(spent.hints()[0].contains("00:00 UTC") || spent.hints()[0].contains("23:59 UTC"), "{:?}", spent.hints());
+    let unknown = refusal(500, &[("x-github-request-id", "ABCD:1")], message()).await;
+    assert!(unknown.message().contains("ABCD:1"));
+}
+
+#[tokio::test]
+async fn reads_are_repeated_and_creations_never() {
+    let server = serve(|_| answer(200, &json!({"id": 1, "html_url": "https://github.com/r", "status": "queued"})));
+    let bad = [
+        Weather::Instead(answer(502, &json!({"message": "bad gateway"}))),
+        Weather::Instead(answer(429, &json!({"message": "slow down"})).with("retry-after", "0")),
+        Weather::ResetBefore,
+        Weather::ResetAfter,
+    ];
+    let github = client(&server.url(), "ghp_x");
+    for weather in bad {
+        let once = weather.clone();
+        server.set_forecast(move |number, _| if number == 0 { once.clone() } else { Weather::Fair });
+        let run = github.run(&base(), 1).await.unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(run.id, 1);
+        let sent = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&sent);
+        server.set_forecast(move |_, request| {
+            *count.lock().unwrap() += usize::from(request.method == "POST");
+            weather.clone()
+        });
+        let tag = ReleaseTag::new("v1.0.0").unwrap();
+        assert!(github.create_release(&base(), &tag, "", &CommitId::told("a")).await.is_err());
+        assert_eq!(*sent.lock().unwrap(), 1, "a creation was sent twice");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up_and_named() {
+    let server = serve(|_| answer(200, &json!({})));
+    server.set_forecast(|_, _| Weather::Hang);
+    let timing =
+        Timing { connect: Duration::from_millis(50), answer: Duration::from_millis(50), pause: Duration::ZERO };
+    let settings = Settings { api_url: Some(server.url()), token: Token::new("ghp_canary".into()) };
+    let github = Github::connect_timed(settings, timing).ok().unwrap();
+    let Err(failure) = github.viewer().await else { panic!("answered") };
+    assert_eq!(*failure.cause(), Cause::Unreachable);
+    assert!(failure.message().contains("127.0.0.1"), "{failure}");
+    assert!(!format!("{failure} {:?} {:?}", failure.reasons(), failure.hints()).contains("canary"));
+}
+
+#[tokio::test]
+async fn the_token_never_travels_unencrypted() {
+    let settings = Settings { api_url: Some("http://github.example.com/api/v3".into()), token: Token::new("x".into()) };
+    let Err(failure) = Github::connect(settings) else { panic!("accepted") };
+    assert_eq!(*failure.cause(), Cause::Usage);
+}
+
+/// Runs Python of the tools with one line in, and gives back what it prints. Secrets go over stdin alone.
+fn python(program: &str, input: &str) -> Option<String> {
+    let python = tools::python_tool("python")?;
+    let mut child =
+        Command::new(python).args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+#[tokio::test]
+async fn pynacl_opens_every_sealed_secret_and_the_key_is_fetched_once() {
+    let make = "from nacl.public import *; import base64 as b; k=PrivateKey.generate(); \
+                print(b.b64encode(bytes(k)).decode(), b.b64encode(bytes(k.public_key)).decode())";
+    let Some(keys) = python(make, "") else { return };
+    let (private, public) = keys.split_once(' ').unwrap();
+    let public = public.to_owned();
+    let server = serve(move |request| match request.method.as_str() {
+        "GET" => answer(200, &json!({"key_id": "568250167242549743", "key": public})),
+        _ => Answer::new(201, "application/json", "{}"),
+    });
+    let github = client(&server.url(), "ghp_x");
+    let repository = base();
+    let access = AccessKey::new("AKIAIOSFODNN7EXAMPLE".into(), "wJalrXUtnFEMI/canary".into());
+    let (a, b, c) = tokio::join!(
+        github.put_access_key(&repository, &access),
+        github.put_secret(&repository, "AWS_REGION", "eu-central-1"),
+        github.put_secret(&repository, "ECR_REPOSITORY", "acme/base"),
+    );
+    for result in [a, b, c] {
+        result.unwrap_or_else(|failure| panic!("{failure}"));
+    }
+    let log = server.log();
+    assert_eq!(log.iter().filter(|e| e.request.method == "GET").count(), 1, "one key fetch for all secrets");
+    let mut opened = BTreeMap::new();
+    for exchange in log.iter().filter(|exchange| exchange.request.method == "PUT") {
+        openapi::check(exchange).unwrap();
+        let body: Value = serde_json::from_slice(&exchange.request.body).unwrap();
+        assert_eq!(body["key_id"], "568250167242549743");
+        let open = "from nacl.public import *; import base64 as b; k,x=input().split(); \
+                    print(SealedBox(PrivateKey(b.b64decode(k))).decrypt(b.b64decode(x)).decode())";
+        let value = python(open, &format!("{private} {}\n", body["encrypted_value"].as_str().unwrap())).unwrap();
+        opened.insert(exchange.request.path.rsplit('/').next().unwrap().to_owned(), value);
+    }
+    let expected = [
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/canary"),
+        ("ECR_REPOSITORY", "acme/base"),
+    ];
+    assert_eq!(opened, expected.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect());
+}
+
+#[tokio::test]
+async fn nothing_is_sealed_to_a_key_that_anyone_could_open() {
+    let server = serve(|_| answer(200, &json!({"key_id": "1", "key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="})));
+    let Err(failure) = client(&server.url(), "ghp_x").put_secret(&base(), "AWS_REGION", "x").await else {
+        panic!("sealed")
+    };
+    assert!(failure.message().contains("low order"), "{failure}");
+    assert_eq!(server.log().len(), 1, "nothing was uploaded");
+}
+
+/// A GitHub that answers every documented request with GitHub's own example.
+fn example(request: &Request) -> Answer {
+    let Some(operation) = openapi::operation(&request.method, &request.path) else {
+        return answer(404, &json!({"message": format!("undocumented {} {}", request.method, request.path)}));
+    };
+    if let Err(reason) = openapi::check_request(operation, request) {
+        return answer(400, &json!({"message": format!("undocumented: {reason}")}));
+    }
+    if request.path.ends_with("/contents/sbi.lock") {
+        return answer(404, &json!({"message": "Not Found"}));
+    }
+    match operation.examples.iter().find(|(status, _)| (200..300).contains(status)) {
+        Some((status, body)) => answer(*status, body),
+        None => Answer::new(204, "application/json", Vec::new()),
+    }
+}
+
+#[tokio::test]
+async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
+    let server = serve(example);
+    let github = client(&server.url(), "github_pat_x");
+    let repository = GithubRepositoryName::new("octocat/Hello-World").unwrap();
+    let viewer = github.viewer().await.unwrap();
+    assert_eq!((viewer.login.as_str(), viewer.token == TokenKind::FineGrained), ("octocat", true));
+    let stranger = Viewer { login: "somebody".into(), ..viewer };
+    github.owner("github", &stranger).await.unwrap();
+    let found = github.repository(&repository).await.unwrap().unwrap();
+    assert!(!found.files.is_empty() && !found.secrets.is_empty(), "{found:?}");
+    assert!(found.actions.is_some() && found.head.is_some());
+    let calls = server.log().len();
+    assert!(calls <= 24, "{calls} calls to observe one repository");
+    github.find_run(&repository, &CommitId::told("a"), "release").await.unwrap();
+    github.run(&repository, 1).await.unwrap();
+    assert!(!github.jobs(&repository, 1).await.unwrap()[0].steps.is_empty());
+    github.restrict_workflow_token(&repository).await.unwrap();
+    github.require_pinned_actions(&repository, Some("all")).await.unwrap();
+    let patterns: BTreeSet<String> = ["v*".to_owned()].into();
+    for exists in [true, false] {
+        github.set_environment(&repository, &"release".parse().unwrap(), exists, &patterns).await.unwrap();
+    }
+    for in_organization in [true, false] {
+        github.create_repository(&repository, in_organization, Visibility::Private, "words").await.unwrap();
+    }
+    github.start_history(&repository, "main", "text").await.unwrap();
+    let parent = CommitId::told("7fd1a60b01f91b314f59955a4e4d4e80d8edf11d");
+    let by_request = |number| Delivery::PullRequest {
+        branch: "sbi/setup".into(),
+        title: "Set up".into(),
+        body: "words".into(),
+        number,
+    };
+    for delivery in [Delivery::Push, by_request(None), by_request(Some(7))] {
+        let commit = commit_of(&[(".github/workflows/x.yml", "on: release")], delivery);
+        github.commit(&commit, "main", &parent).await.unwrap();
+    }
+    github.create_release(&repository, &"v1.0.0".parse().unwrap(), "notes", &parent).await.unwrap();
+    for exchange in server.log() {
+        let asked = (&exchange.request.method, &exchange.request.path);
+        assert_ne!(exchange.answer.status, 400, "{asked:?}: {}", String::from_utf8_lossy(&exchange.answer.body));
+        assert!(openapi::operation(asked.0, asked.1).is_some(), "{asked:?} is not documented");
+        assert_eq!(exchange.request.header("x-github-api-version"), Some("2022-11-28"));
+        assert_eq!(exchange.request.header("authorization"), Some("Bearer github_pat_x"));
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_is_not_there_costs_one_call() {
+    let server = serve(|_| answer(404, &json!({"message": "Not Found"})));
+    assert_eq!(client(&server.url(), "ghp_x").repository(&base()).await.unwrap(), None);
+    assert_eq!(server.log().len(), 1);
+}
+
+#[tokio::test]
+async fn lists_are_read_to_their_last_page() {
+    let server = serve(|request| {
+        let page = |name: &str| json!({"jobs": [{"name": name, "status": "completed", "conclusion": "success", "html_url": null, "steps": []}]});
+        let path = &request.path;
+        if request.query.contains("page=2") && request.query.contains("per_page=100") {
+            answer(200, &page("second"))
+        } else {
+            answer(200, &page("first"))
+                .with("link", format!("<https://api.github.com{path}?per_page=100&page=2>; rel=\"next\""))
+        }
+    });
+    let jobs = client(&server.url(), "ghp_x").jobs(&base(), 1).await.unwrap();
+    assert_eq!(jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+}
+
+#[tokio::test]
+async fn a_refused_push_is_told_apart_by_the_branch_itself() {
+    for (tip, wanted) in [("parent", "--pull-request"), ("other", "run the command again")] {
+        let server = serve(move |request| match (request.method.as_str(), request.path.rsplit('/').next()) {
+            ("POST", Some("trees")) => answer(201, &json!({"sha": "t"})),
+            ("POST", _) => answer(201, &json!({"sha": "new", "tree": {"sha": "t"}, "html_url": "u"})),
+            ("PATCH", _) => answer(422, &json!({"message": "no"})),
+            (_, Some("main")) => answer(200, &json!({"object": {"sha": tip}})),
+            _ => answer(200, &json!({"sha": "parent", "tree": {"sha": "t0"}, "html_url": "u"})),
+        });
+        let parent = CommitId::told("parent");
+        let commit = commit_of(&[("a", "b")], Delivery::Push);
+        let Err(failure) = client(&server.url(), "ghp_x").commit(&commit, "main", &parent).await else { panic!() };
+        assert!(failure.hints()[0].contains(wanted), "{failure}: {:?}", failure.hints());
+    }
+}
+
+#[tokio::test]
+async fn emulate_takes_repository_commits_pull_request_and_release() {
+    let Some(emulate) = Emulate::start() else { return };
+    let github = client(&emulate.url, emulate::TOKEN);
+    let viewer = github.viewer().await.unwrap();
+    assert_eq!(viewer.login, "acme");
+    assert!(!github.owner("acme", &viewer).await.unwrap().is_organization);
+    assert_eq!(github.repository(&base()).await.unwrap(), None);
+    let made = github.create_repository(&base(), false, Visibility::Public, "a base image").await.unwrap();
+    let Err(again) = github.create_repository(&base(), false, Visibility::Public, "").await else { panic!() };
+    assert_eq!(*again.cause(), Cause::Exists, "{again}");
+
+    let mut first = commit_of(&[("sbi.toml", "a = 1\n"), ("images/x/Dockerfile", "FROM scratch\n")], Delivery::Push);
+    first.whole_tree = true;
+    let Delivered::Commit { id, .. } = github.commit(&first, "main", &made.head).await.unwrap() else { panic!() };
+    let seen = github.repository(&base()).await.unwrap().unwrap();
+    assert_eq!(seen.head.as_ref(), Some(&id));
+    let expected: BTreeMap<String, BlobId> =
+        first.files.iter().map(|(path, text)| (path.clone(), BlobId::of(text.as_bytes()))).collect();
+    assert_eq!(seen.files, expected, "ids computed here are git's, and the whole tree was replaced");
+    assert_eq!(github.file(&base(), "sbi.toml").await.unwrap().as_deref(), Some("a = 1\n"));
+    assert_eq!(github.file(&base(), "absent").await.unwrap(), None);
+
+    let second = commit_of(&[("README.md", "words\n")], Delivery::Push);
+    github.commit(&second, "main", &id).await.unwrap();
+    let seen = github.repository(&base()).await.unwrap().unwrap();
+    assert_eq!(seen.files.len(), 3, "what is not in a commit stays");
+
+    let head = seen.head.unwrap();
+    let delivery = |number| Delivery::PullRequest {
+        branch: "sbi/setup".into(),
+        title: "Set up publishing".into(),
+        body: "words".into(),
+        number,
+    };
+    let third = commit_of(&[("SECURITY.md", "words\n")], delivery(None));
+    let Delivered::PullRequest { number, .. } = github.commit(&third, "main", &head).await.unwrap() else { panic!() };
+    let seen = github.repository(&base()).await.unwrap().unwrap();
+    assert_eq!(seen.pull_requests.len(), 1);
+    assert_eq!(seen.pull_requests[0].files["SECURITY.md"], BlobId::of(b"words\n"));
+    // `emulate` keeps the commit that a pull request was opened with, so only the move itself is seen here.
+    let fourth = commit_of(&[("SECURITY.md", "other words\n")], delivery(Some(number)));
+    let Delivered::PullRequest { number: same, .. } = github.commit(&fourth, "main", &head).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(same, number);
+    assert_eq!(seen.head.as_ref(), Some(&head), "a pull request moves no default branch");
+
+    let tag = ReleaseTag::new("v1.0.0").unwrap();
+    let notes = format!("words\n{}", sbi::model::desired::RELEASE_MARKER);
+    github.create_release(&base(), &tag, &notes, &head).await.unwrap();
+    let Err(again) = github.create_release(&base(), &tag, &notes, &head).await else { panic!() };
+    assert_eq!(*again.cause(), Cause::Exists, "{again}");
+    let seen = github.repository(&base()).await.unwrap().unwrap();
+    assert!(seen.releases.len() == 1 && seen.releases[0].ours && seen.releases[0].tag == tag);
+}
+
+#[tokio::test]
+async fn a_signed_commit_is_one_graphql_call_and_says_when_the_branch_moved() {
+    let replies = [
+        (json!({"data": {"createCommitOnBranch": {"commit": {"oid": "new", "url": "https://github.com/c"}}}}), None),
+        (json!({"data": null, "errors": [{"type": "STALE_DATA", "message": "x"}]}), Some("moved meanwhile")),
+        (json!({"data": null, "errors": [{"type": "FORBIDDEN", "message": "x"}]}), Some("may not")),
+    ];
+    for (reply, refused) in replies {
+        let server = serve(move |_| answer(200, &reply));
+        let parent = CommitId::told("parent");
+        let commit = commit_of(&[("a", "text")], Delivery::SignedPush);
+        let result = client(&server.url(), "ghp_x").commit(&commit, "main", &parent).await;
+        let log = server.log();
+        assert_eq!(log.len(), 1);
+        openapi::check(&log[0]).unwrap();
+        let input = serde_json::from_slice::<Value>(&log[0].request.body).unwrap()["variables"]["input"].clone();
+        assert_eq!(input["expectedHeadOid"], "parent");
+        assert_eq!(input["fileChanges"]["additions"][0], json!({"path": "a", "contents": "dGV4dA=="}));
+        match (result, refused) {
+            (Ok(Delivered::Commit { id, .. }), None) => assert_eq!(id.as_str(), "new"),
+            (Err(failure), Some(text)) => assert!(failure.message().contains(text), "{failure}"),
+            _ => panic!("the wrong outcome"),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub(crate) mod emulate;
 pub(crate) mod iam_judge;
 pub(crate) mod moto;
 pub(crate) mod openapi;
