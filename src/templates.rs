@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context, 
 
 use crate::failure::Failure;
 use crate::model::config::{Auth, CONFIG_FILE, Config, Visibility};
-use crate::model::desired::RenderedFile;
+use crate::model::desired::{RELEASE_MARKER, RenderedFile};
 use crate::model::names::ImageName;
 use catalogue::Product;
 
@@ -85,7 +85,7 @@ pub fn render(config: &Config) -> Result<Vec<RenderedFile>, Failure> {
 pub fn release_notes(config: &Config) -> String {
     // A config that can't be rendered is refused by `render`, before any release is planned.
     let filled = product_of(config).and_then(|product| fill(config, &product, "release notes", RELEASE_NOTES));
-    tidy(&filled.unwrap_or_else(|_| "<!-- sbi -->".into()))
+    tidy(&filled.unwrap_or_else(|_| RELEASE_MARKER.into()))
 }
 
 fn product_of(config: &Config) -> Result<Product, Failure> {

@@ -64,29 +64,48 @@ pub(super) async fn decide(
     live: &Live,
     console: &Console,
 ) -> Result<Decided, Failure> {
-    let complete = draft(flags, path)?.finish(&Detected::default()).is_ok();
-    let detected = if complete { Detected::default() } else { detect_all(live, console).await? };
-    decide_with(flags, plan, path, yes, &detected, None, console)
+    let mut draft = draft(flags, path)?;
+    if draft.clone().finish(&Detected::default()).is_ok() {
+        return complete(draft, plan, yes, &Detected::default(), console);
+    }
+    // A checkout elsewhere may have answered everything: the repository's own `sbi.toml` says what it said.
+    if read_config(path)?.is_none()
+        && let Some(repository) = draft.answered(Field::Github).and_then(|text| text.parse().ok())
+        && let Some(config) = live.config_of(&repository).await?
+    {
+        draft = merge(&flags.answers(), Some(&config), &products())?;
+    }
+    let detected = detect_all(live, console).await?;
+    complete(draft, plan, yes, &detected, console)
 }
 
-/// The same with what was detected; `guess` is an answer that `yes` takes although it is only a guess.
+/// The same where everything was made up: `guess` is taken for an answer with `yes`.
 ///
 /// # Errors
 /// As `decide`.
-pub(super) fn decide_with(
+pub(super) fn decide_made_up(
     flags: &AnswerFlags,
     plan: &PlanFlags,
-    path: &Path,
     yes: bool,
     detected: &Detected,
-    guess: Option<(Field, String)>,
+    (field, guess): (Field, &str),
     console: &Console,
 ) -> Result<Decided, Failure> {
-    let mut draft = draft(flags, path)?;
+    let mut draft = merge(&flags.answers(), None, &products())?;
+    if yes && draft.answered(field).is_none() {
+        draft.answer(field, guess)?;
+    }
+    complete(draft, plan, yes, detected, console)
+}
+
+fn complete(
+    mut draft: Draft,
+    plan: &PlanFlags,
+    yes: bool,
+    detected: &Detected,
+    console: &Console,
+) -> Result<Decided, Failure> {
     if yes {
-        if let Some((field, text)) = guess.filter(|(field, _)| draft.answered(*field).is_none()) {
-            draft.answer(field, &text)?;
-        }
         draft.accept_defaults(detected);
     } else {
         console.ask(&mut draft, detected)?;

@@ -104,7 +104,7 @@ pub(super) async fn converge(
     let config = desired.config;
     if plan.is_empty() {
         let nothing = Report { outcomes: Vec::new(), cancelled: false };
-        return end(console, run, &config, &observed, (&plan, &nothing), &plan.waiting, None).map(|()| config);
+        return end((live, console), run, &config, &observed, (&plan, &nothing), &plan.waiting, None).map(|()| config);
     }
     if !run.yes && !console.confirm("Apply this plan?")? {
         return Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled));
@@ -140,7 +140,7 @@ pub(super) async fn converge(
         }
         _ => None,
     };
-    end(console, run, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
+    end((live, console), run, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
     Ok(config)
 }
 
@@ -160,7 +160,7 @@ fn settled(wishes: &Wishes) -> Wishes {
 
 /// Tells how the workflow run ended, what exists now, and what is left for a person.
 fn end(
-    console: &Console,
+    (live, console): (&Live, &Console),
     run: &Run<'_>,
     config: &Config,
     observed: &Observed,
@@ -168,10 +168,9 @@ fn end(
     waiting: &[String],
     followed: Option<Ended>,
 ) -> Result<(), Failure> {
-    let url = observed.github.repository.as_ref().map_or_else(
-        || format!("https://github.com/{}", config.github.repository),
-        |found| format!("https://github.com/{}", found.full_name),
-    );
+    let found = observed.github.repository.as_ref();
+    let full_name = found.map_or_else(|| config.github.repository.to_string(), |found| found.full_name.clone());
+    let url = live.web_url(&full_name);
     let mut links = next_steps::links(config, &url);
     let failed = match followed {
         Some(Ended::Succeeded { url }) => {

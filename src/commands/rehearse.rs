@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::answers::{Decided, decide_with};
+use super::answers::{Decided, decide_made_up};
 use super::console::Console;
 use super::converge::{Run, converge};
 use crate::cli::{GlobalFlags, InitArgs};
@@ -54,10 +54,9 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
     console
         .line(Glyph::Doing, "sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
     // A made-up repository may be guessed, a real one never is.
-    let guess = (Field::Github, format!("{LOGIN}/secure-base-images"));
-    let nowhere = out.join("sbi.toml.none");
+    let guess = format!("{LOGIN}/secure-base-images");
     let Decided { config, wishes } =
-        decide_with(&arguments.answers, &arguments.plan, &nowhere, global.yes, &detected, Some(guess), console)?;
+        decide_made_up(&arguments.answers, &arguments.plan, global.yes, &detected, (Field::Github, &guess), console)?;
     let room = open(&config)?;
     let places = Places {
         aws_endpoint: Some(room.aws.url()),

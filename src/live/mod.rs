@@ -12,12 +12,13 @@ use futures_util::future::try_join4;
 
 use crate::apply::{Outputs, System};
 use crate::aws::Aws;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use crate::github::{CreatedRepository, Delivered, Github, missing_scopes};
 use crate::model::commit::Commit;
-use crate::model::config::{Auth, Config};
+use crate::model::config::{Auth, CONFIG_FILE, Config};
 use crate::model::git::CommitId;
 use crate::model::identity::{POLICY_NAME, provider_arn};
+use crate::model::names::GithubRepositoryName;
 use crate::model::observed::{AwsObserved, CallerIdentity, GithubIdentity, GithubObserved, Observed, Viewer};
 use crate::model::region::Region;
 use crate::plan::Known;
@@ -29,6 +30,8 @@ use crate::plan::step::{Permission, Produced, RoleTrust, Step};
 pub struct Live {
     aws: Aws,
     github: Github,
+    /// Where people look at repositories: `https://github.com`.
+    web: String,
 }
 
 impl Live {
@@ -49,7 +52,26 @@ impl Live {
         if self.aws.detected_region().as_deref() == Some(region.as_str()) {
             return self;
         }
-        Self { aws: self.aws.in_region(region), github: self.github }
+        Self { aws: self.aws.in_region(region), ..self }
+    }
+
+    /// A repository's address for people.
+    #[must_use]
+    pub fn web_url(&self, full_name: &str) -> String {
+        format!("{}/{full_name}", self.web)
+    }
+
+    /// The `sbi.toml` that the repository holds, when there is such a repository and it has one.
+    ///
+    /// # Errors
+    /// When GitHub refuses, or the file can't be used.
+    pub async fn config_of(&self, repository: &GithubRepositoryName) -> Result<Option<Config>, Failure> {
+        let text = match self.github.file(repository, CONFIG_FILE).await {
+            Err(failure) if *failure.cause() == Cause::NotFound => None,
+            other => other?,
+        };
+        text.map(|text| Config::parse(&text).map_err(|failure| failure.during(format!("read {repository}"))))
+            .transpose()
     }
 
     /// The rights on AWS that `plan` takes and the caller lacks, as IAM simulates them; `None` when it can't tell.

@@ -34,18 +34,18 @@ impl Live {
     ) -> Result<Self, Failure> {
         let Places { aws_endpoint: endpoint, aws_credentials: credentials, github_api, github_token } = places;
         let settings = aws::Settings { profile, region: None, endpoint, credentials };
-        let (aws, github) =
+        let (aws, (github, host)) =
             futures_util::future::try_join(Aws::connect(settings), to_github(github_api, github_token, ask)).await?;
-        Ok(Self { aws, github })
+        Ok(Self { aws, github, web: format!("https://{host}") })
     }
 }
 
-/// Finds a token: the environment, then `gh`, then a person.
+/// Finds a token: the environment, then `gh`, then a person. Also tells the web host.
 async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
     api_url: Option<String>,
     token: Option<Token>,
     ask: impl FnOnce(String) -> F,
-) -> Result<Github, Failure> {
+) -> Result<(Github, String), Failure> {
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let api_url = api_url.or_else(|| environment("GITHUB_API_URL"));
     let host = host_of(api_url.as_deref())?;
@@ -56,7 +56,7 @@ async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
             None => ask(host.clone()).await?.ok_or_else(|| no_token(&host))?,
         },
     };
-    Github::connect(github::Settings { api_url, token })
+    Ok((Github::connect(github::Settings { api_url, token })?, host))
 }
 
 fn no_token(host: &str) -> Failure {

@@ -314,3 +314,11 @@ fn the_pipeline_accepts_the_tags_that_sbi_accepts() {
         assert!(ReleaseTag::new(tag).is_err() && !scripts::plan_accepts(tag), "{tag}");
     }
 }
+
+#[test]
+fn a_release_carries_the_marker_that_observing_looks_for() {
+    for auth in [sbi::model::config::Auth::Oidc, sbi::model::config::Auth::AccessKey] {
+        let notes = sbi::templates::release_notes(&crate::support::world::config(auth));
+        assert!(notes.lines().any(|line| line == sbi::model::desired::RELEASE_MARKER), "{notes}");
+    }
+}
