@@ -297,10 +297,10 @@ impl Step {
                 line(Sign::Change, "GitHub repository", repository, format!("is empty: first commit on {branch}"))
             }
             Self::RestrictWorkflowToken { repository } => {
-                line(Sign::Change, "Actions settings", repository, "GITHUB_TOKEN: read only, approves nothing".into())
+                line(Sign::Change, "workflow token", repository, "GITHUB_TOKEN reads only and approves nothing".into())
             }
             Self::RequirePinnedActions { repository, .. } => {
-                line(Sign::Change, "Actions settings", repository, "actions only by full commit SHA".into())
+                line(Sign::Change, "action pinning", repository, "actions run only by full commit SHA".into())
             }
             Self::SetEnvironment { name, exists, tag_patterns, .. } => {
                 let patterns: Vec<&str> = tag_patterns.iter().map(String::as_str).collect();

@@ -286,13 +286,13 @@ fn live_lines_turn_into_the_past_tense() {
         session.expect("► looking at AWS and GitHub");
         session.press("\r");
         session.expect("✔ looked at AWS and GitHub");
-        session.expect("► changing Actions settings acme/");
-        session.expect("◎ Actions settings acme/second");
+        session.expect("► changing workflow token acme/");
+        session.expect("◎ workflow token acme/second");
         session.press("\r");
         assert_eq!(session.exit_code(), 0, "{}", session.screen());
         let shown = session.screen();
-        assert!(shown.contains("✔ changed Actions settings acme/second"), "{shown}");
-        assert!(shown.contains("✗ Actions settings acme/first: no"), "{shown}");
+        assert!(shown.contains("✔ changed workflow token acme/second"), "{shown}");
+        assert!(shown.contains("✗ workflow token acme/first: no"), "{shown}");
         assert!(!shown.contains('►') && !shown.contains('◎'), "a live line stayed:\n{shown}");
         assert!(!session.cursor_is_hidden());
     }

@@ -126,7 +126,7 @@ fn a_plan_on_a_wide_terminal_has_one_line_a_change() {
       + ECR repository     acme/secure-base-images  immutable tags except sha256-*, scan on push, AES-256
       + GitHub repository  acme/secure-base-images  private
       + IAM role           sbi-publish              assumable by acme/secure-base-images, environment publish, only (its ids are known after it is created)
-      ~ Actions settings   acme/secure-base-images  GITHUB_TOKEN: read only, approves nothing
+      ~ workflow token     acme/secure-base-images  GITHUB_TOKEN reads only and approves nothing
       - access key         AKIAEXAMPLE              of ci: left by an interrupted run, never used, in no secret
       + release            v1.0.0                   starts the publishing pipeline
 
@@ -152,7 +152,7 @@ fn a_plan_at_100_columns_breaks_the_details_below_themselves() {
       + IAM role           sbi-publish              assumable by acme/secure-base-images, environment
                                                     publish, only (its ids are known after it is
                                                     created)
-      ~ Actions settings   acme/secure-base-images  GITHUB_TOKEN: read only, approves nothing
+      ~ workflow token     acme/secure-base-images  GITHUB_TOKEN reads only and approves nothing
       - access key         AKIAEXAMPLE              of ci: left by an interrupted run, never used, in no
                                                     secret
       + release            v1.0.0                   starts the publishing pipeline
@@ -187,10 +187,10 @@ fn a_plan_at_40_columns_stacks() {
           acme/secure-base-images,
           environment publish, only (its ids
           are known after it is created)
-      ~ Actions settings
+      ~ workflow token
         acme/secure-base-images
-          GITHUB_TOKEN: read only, approves
-          nothing
+          GITHUB_TOKEN reads only and
+          approves nothing
       - access key AKIAEXAMPLE
           of ci: left by an interrupted run,
           never used, in no secret
@@ -416,9 +416,9 @@ fn programs_read_the_same_plan() {
         },
         {
           "sign": "change",
-          "kind": "Actions settings",
+          "kind": "workflow token",
           "name": "acme/secure-base-images",
-          "detail": "GITHUB_TOKEN: read only, approves nothing",
+          "detail": "GITHUB_TOKEN reads only and approves nothing",
           "needs": [
             1
           ]
