@@ -7,7 +7,6 @@ use super::desire::Wishes;
 use crate::cli::{ApplyArgs, GlobalFlags};
 use crate::failure::Failure;
 use crate::live::sign_in::Places;
-use crate::live::watch::Patience;
 
 /// # Errors
 /// When there is no `sbi.toml`; otherwise see `converge`.
@@ -19,17 +18,11 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &C
     })?;
     let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
     let live = live.in_region(&config.aws.region);
-    let run = Run {
-        wishes: Wishes {
-            overwrite: arguments.plan.overwrite.iter().cloned().collect(),
-            by_pull_request: arguments.plan.pull_request,
-            environment_settled: true,
-        },
-        yes: global.yes,
-        show_policies: arguments.plan.show_policies,
-        watch: (!arguments.no_watch).then(Patience::default),
-        config_file: Some(path),
-        rehearsal: false,
+    let wishes = Wishes {
+        overwrite: arguments.plan.overwrite.iter().cloned().collect(),
+        by_pull_request: arguments.plan.pull_request,
+        environment_settled: true,
     };
+    let run = Run::real(wishes, global, &arguments.plan, arguments.no_watch);
     converge(&live, &config, &run, console).await.map(drop)
 }

@@ -6,10 +6,11 @@ use super::console::{Console, summary};
 use super::desire::{Wishes, desire, settle_environment};
 use super::next_steps;
 use crate::apply::{Outcome, Report, apply};
+use crate::cli::{GlobalFlags, PlanFlags};
 use crate::failure::{Cause, Failure};
 use crate::live::Live;
 use crate::live::watch::{Ended, Patience};
-use crate::model::config::Config;
+use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
 use crate::model::observed::Observed;
@@ -30,6 +31,21 @@ pub(super) struct Run<'a> {
     pub config_file: Option<&'a Path>,
     /// Nothing of it is real: no links, and the real thing comes next.
     pub rehearsal: bool,
+}
+
+impl<'a> Run<'a> {
+    /// A run that is meant: the answers are kept, and a release is followed unless `no_watch`.
+    #[must_use]
+    pub(super) fn real(wishes: Wishes, global: &'a GlobalFlags, plan: &PlanFlags, no_watch: bool) -> Self {
+        Self {
+            wishes,
+            yes: global.yes,
+            show_policies: plan.show_policies,
+            watch: (!no_watch).then(Patience::default),
+            config_file: Some(&global.config),
+            rehearsal: false,
+        }
+    }
 }
 
 /// A plan and what it was made from.
@@ -54,6 +70,7 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
         what: format!("environment {name}"),
         why: format!("GitHub names no plan that has it in private repositories; with one, `--environment {name}`"),
     }));
+    plan.refusals.extend(foreign_issuer(live, &desired));
     plan.refusals.extend(too_few_scopes(&plan, &observed));
     if plan.refusals.is_empty() && !plan.is_empty() {
         let denied = live.denied_actions(&observed, &plan).await?;
@@ -61,6 +78,15 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
             .extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
     }
     Ok(Prospect { desired, observed, plan })
+}
+
+/// Every other GitHub than github.com issues its tokens under a URL of its own.
+fn foreign_issuer(live: &Live, desired: &Desired) -> Option<Failure> {
+    let host = live.other_github().filter(|_| desired.config.publish.auth == Auth::Oidc)?;
+    Some(
+        Failure::usage(format!("sbi sets up OIDC for github.com only, and {host} issues tokens of its own"))
+            .hinted("use an IAM user instead: `--auth access-key`"),
+    )
 }
 
 fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {

@@ -6,7 +6,6 @@ use super::converge::{Run, converge};
 use crate::cli::{GlobalFlags, InitArgs};
 use crate::failure::Failure;
 use crate::live::sign_in::Places;
-use crate::live::watch::Patience;
 
 /// # Errors
 /// See `converge`.
@@ -20,13 +19,6 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
     let Decided { config, wishes } =
         decide(&arguments.answers, &arguments.plan, path, global.yes, &live, console).await?;
     let live = live.in_region(&config.aws.region);
-    let run = Run {
-        wishes,
-        yes: global.yes,
-        show_policies: arguments.plan.show_policies,
-        watch: (!arguments.no_watch).then(Patience::default),
-        config_file: Some(path),
-        rehearsal: false,
-    };
+    let run = Run::real(wishes, global, &arguments.plan, arguments.no_watch);
     converge(&live, &config, &run, console).await.map(drop)
 }

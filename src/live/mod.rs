@@ -61,6 +61,13 @@ impl Live {
         format!("{}/{full_name}", self.web)
     }
 
+    /// The host of a GitHub that is not github.com; loopback stands in for github.com.
+    #[must_use]
+    pub fn other_github(&self) -> Option<&str> {
+        let host = self.web.trim_start_matches("https://");
+        (!matches!(host, "github.com" | "127.0.0.1" | "localhost" | "[::1]")).then_some(host)
+    }
+
     /// The `sbi.toml` that the repository holds, when there is such a repository and it has one.
     ///
     /// # Errors
