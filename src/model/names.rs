@@ -65,8 +65,8 @@ name!(
     AccountId, "an AWS account id", check_account_id
 );
 name!(
-    /// A private ECR repository name, 2–256 characters: lower-case words joined by `.`, `_`, `__`, `-`, in `/` parts
-    /// (Amazon ECR API reference, `CreateRepository`).
+    /// A private ECR repository name, 2–256 characters: lower-case words joined by single `.`, `_` or `-`, in parts
+    /// between slashes (Amazon ECR API reference, `CreateRepository`).
     EcrRepositoryName, "an ECR repository name", check_ecr_repository_name
 );
 name!(
@@ -110,10 +110,8 @@ fn check_ecr_repository_name(text: &str) -> Result<(), String> {
         if edge(part.chars().next()) || edge(part.chars().last()) {
             return Err("each part between slashes starts and ends with a letter or a digit".into());
         }
-        let mut separators = part.split(|c: char| c.is_ascii_alphanumeric()).filter(|run| !run.is_empty());
-        if let Some(run) = separators.find(|run| !(matches!(*run, "." | "_" | "__") || run.bytes().all(|b| b == b'-')))
-        {
-            return Err(format!("`{run}` can't join two words, only `.`, `_`, `__` or hyphens"));
+        if let Some(run) = part.split(|c: char| c.is_ascii_alphanumeric()).find(|run| run.len() > 1) {
+            return Err(format!("`{run}` can't join two words, only a single `.`, `_` or `-`"));
         }
     }
     Ok(())

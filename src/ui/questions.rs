@@ -578,9 +578,7 @@ fn ecr_name(github: &GithubRepositoryName) -> String {
         let mut separators = String::new();
         for c in trimmed.chars() {
             if c.is_ascii_alphanumeric() {
-                let keep =
-                    matches!(separators.as_str(), "" | "." | "_" | "__") || separators.bytes().all(|b| b == b'-');
-                made.push_str(if keep { &separators } else { "-" });
+                made.push_str(if separators.len() > 1 { "-" } else { &separators });
                 separators.clear();
                 made.push(c);
             } else {

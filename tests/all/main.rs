@@ -12,6 +12,7 @@ mod contract_aws;
 mod contract_github;
 mod convergence;
 mod least_privilege;
+mod model;
 mod planning;
 mod sandbox_aws;
 mod sandbox_github;
