@@ -90,6 +90,8 @@ pub enum Weather {
     ResetAfter,
     /// The handler never sees the request and nothing is ever answered.
     Hang,
+    /// The handler does its work, and nothing is ever answered.
+    HangAfter,
 }
 
 type Forecast = Box<dyn Fn(usize, &Request) -> Weather + Send + Sync>;
@@ -197,6 +199,10 @@ impl std::fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
+async fn silence() -> Result<Answer, Closed> {
+    std::future::pending::<Result<Answer, Infallible>>().await.map_err(|_| Closed)
+}
+
 async fn respond(request: hyper::Request<Incoming>, shared: &Shared) -> Result<hyper::Response<Full<Bytes>>, Closed> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes().to_vec();
@@ -235,7 +241,11 @@ async fn respond(request: hyper::Request<Incoming>, shared: &Shared) -> Result<h
             handle();
             return Err(Closed);
         }
-        Weather::Hang => std::future::pending::<Result<Answer, Infallible>>().await.map_err(|_| Closed)?,
+        Weather::Hang => silence().await?,
+        Weather::HangAfter => {
+            handle();
+            silence().await?
+        }
     };
     let mut response = hyper::Response::builder().status(answer.status);
     for (name, value) in answer.headers {

@@ -1,1 +1,426 @@
-//! To be filled.
+//! The binary against both stand-ins, and against moto for AWS: from nothing, from half-done, from done, killed
+//! anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use sbi::model::config::{Auth, Config};
+use sbi::model::identity::publishing_policy;
+use sbi::model::lock::Lock;
+use sbi::plan::setup::plain_secrets;
+use sbi::sandbox::github::{GithubOptions, Organization, RepositorySnapshot, Rules, Seed, TokenScopes};
+use sbi::sandbox::http::{Answer, Request, Weather};
+use secrecy::ExposeSecret as _;
+
+use crate::support::moto;
+use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, is_write, ran};
+
+const IDENTITY: &str = "sbi-publish-acme-bases";
+const KEY_SECRETS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+
+fn repository(room: &Room) -> RepositorySnapshot {
+    room.github.repository(REPOSITORY).expect("the GitHub repository")
+}
+
+fn config(room: &Room) -> Config {
+    Config::parse(std::str::from_utf8(&repository(room).files["sbi.toml"]).unwrap()).unwrap()
+}
+
+/// One of everything, matched on both sides; `foreign` secrets are others'.
+#[track_caller]
+fn assert_set_up(room: &Room, auth: &str) {
+    let config = config(room);
+    assert_eq!(config.publish.auth.as_str(), auth);
+    assert_eq!(room.aws.repository_names(), BTreeSet::from([config.ecr.repository.to_string()]));
+    let policies = BTreeMap::from([("sbi-publish".to_owned(), publishing_policy(&config))]);
+    let open = |name: &str| room.github.open_secret(REPOSITORY, name).map(|secret| secret.expose_secret().to_owned());
+    match config.publish.auth {
+        Auth::Oidc => {
+            assert_eq!(room.aws.role_names(), BTreeSet::from([IDENTITY.to_owned()]));
+            assert_eq!(room.aws.role_policies(IDENTITY).unwrap(), policies);
+            let trust = room.aws.role_trust(IDENTITY).unwrap().to_json();
+            let found = repository(room);
+            assert!(trust.contains(&format!("\"{}\"", found.id)), "{trust}");
+            assert!(trust.contains(&format!("repo:acme@{}/bases@{}:environment:publish", found.owner_id, found.id)));
+            assert!(room.aws.user_names().is_empty());
+        }
+        Auth::AccessKey => {
+            assert_eq!(room.aws.user_names(), BTreeSet::from([IDENTITY.to_owned()]));
+            assert_eq!(room.aws.user_policies(IDENTITY).unwrap(), policies);
+            let keys = room.aws.access_keys(IDENTITY);
+            let [key] = keys.as_slice() else { panic!("{} keys", keys.len()) };
+            assert!(key.active);
+            assert_eq!(open(KEY_SECRETS[0]).as_deref(), Some(key.id.as_str()));
+            assert!(room.aws.is_secret_of(&key.id, &open(KEY_SECRETS[1]).unwrap()), "the pair does not match");
+            assert!(room.aws.role_names().is_empty());
+        }
+    }
+    for (name, value) in plain_secrets(&config) {
+        assert_eq!(open(name).as_ref(), Some(&value), "secret {name}");
+    }
+    let found = repository(room);
+    assert_eq!(found.releases.iter().filter(|release| release.tag == "v1.0.0").count(), 1);
+    assert!(!found.actions.default_write && found.actions.sha_pinning_required);
+    let rendered = sbi::templates::render(&config).unwrap();
+    for file in &rendered {
+        assert_eq!(found.files.get(&file.path).map(Vec::as_slice), Some(file.text.as_bytes()), "{}", file.path);
+    }
+    let lock = Lock::parse(std::str::from_utf8(&found.files["sbi.lock"]).unwrap()).unwrap();
+    assert_eq!(lock.files.len(), rendered.len());
+}
+
+#[track_caller]
+fn assert_nothing_left(room: &Room, auth: &str) {
+    let before = room.writes();
+    let again = room.init(&["--auth", auth, "--no-watch"]).exited(0);
+    assert!(again.stderr.contains("nothing to change"), "{}", again.stderr);
+    assert_eq!(room.writes(), before, "a second run wrote something");
+}
+
+#[test]
+fn from_nothing_one_run_sets_everything_up_and_a_second_writes_nothing() {
+    for auth in ["oidc", "access-key"] {
+        let room = Room::new();
+        room.init(&["--auth", auth]).exited(0);
+        assert_set_up(&room, auth);
+        let found = repository(&room);
+        assert_eq!(found.commits, 2, "GitHub's own first commit and one of ours");
+        assert_eq!(found.environments["publish"], Some(BTreeSet::from(["v*".to_owned()])));
+        assert_eq!(found.runs.len(), 1);
+        assert_eq!(found.runs[0].conclusion, Some("success"));
+        assert_nothing_left(&room, auth);
+        room.check_contract();
+    }
+}
+
+#[test]
+fn an_organizations_private_repository_without_environments_trusts_release_tags() {
+    let organization = Organization { login: "acme".into(), id: 77, plan: "free".into() };
+    let options = GithubOptions { organizations: vec![organization], ..GithubOptions::default() };
+    let room = Room::with(options);
+    let answers: Vec<&str> = ANSWERS.iter().map(|word| if *word == "public" { "private" } else { *word }).collect();
+    room.sbi(&[&["init", "--yes", "--auth", "oidc"], answers.as_slice()].concat()).exited(0);
+    let trust = room.aws.role_trust(IDENTITY).unwrap().to_json();
+    assert!(trust.contains(":ref:refs/tags/v*"), "{trust}");
+    assert!(repository(&room).private && repository(&room).environments.is_empty());
+    room.check_contract();
+}
+
+/// What is there already is adopted or left alone, and said.
+#[test]
+fn what_exists_is_adopted_and_what_is_foreign_stays() {
+    let room = Room::new();
+    room.github.create_repository(
+        REPOSITORY,
+        Seed { private: false, files: &[("README.md", "mine\n"), ("src/main.go", "package main\n")] },
+    );
+    room.github.add_secret(REPOSITORY, "FOREIGN");
+    room.github.loosen_workflow_token(REPOSITORY);
+    room.github.add_environment(REPOSITORY, "publish", None);
+    let foreign = room.github.open_secret(REPOSITORY, "FOREIGN").map(|secret| secret.expose_secret().to_owned());
+    let first = room.init(&["--auth", "oidc"]).exited(0);
+    assert!(first.stderr.contains("file README.md: is not sbi's"), "{}", first.stderr);
+    assert!(first.stderr.contains("secret FOREIGN: is not sbi's"), "{}", first.stderr);
+    let found = repository(&room);
+    assert_eq!(found.files["README.md"], b"mine\n");
+    assert_eq!(found.files["src/main.go"], b"package main\n");
+    assert_eq!(room.github.open_secret(REPOSITORY, "FOREIGN").map(|s| s.expose_secret().to_owned()), foreign);
+    assert!(!found.actions.default_write);
+    assert_nothing_left(&room, "oidc");
+    room.init(&["--auth", "oidc", "--overwrite", "README.md"]).exited(0);
+    assert_ne!(repository(&room).files["README.md"], b"mine\n");
+    room.check_contract();
+}
+
+#[test]
+fn an_empty_repository_gets_a_history() {
+    let room = Room::new();
+    room.github.create_repository(REPOSITORY, Seed { private: false, files: &[] });
+    room.init(&["--auth", "access-key"]).exited(0);
+    assert_set_up(&room, "access-key");
+    assert_nothing_left(&room, "access-key");
+    room.check_contract();
+}
+
+#[test]
+fn a_protected_branch_gets_a_pull_request_and_apply_releases_after_the_merge() {
+    for classic in [false, true] {
+        let room = Room::new();
+        room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
+        let rules = Rules { pull_request: true, signatures: false };
+        if classic {
+            room.github.protect(REPOSITORY, "main", rules);
+        } else {
+            room.github.add_ruleset(REPOSITORY, "main", rules);
+        }
+        let first = room.init(&["--auth", "oidc"]).exited(0);
+        assert!(first.stdout.contains("then run `sbi apply`"), "{}", first.stdout);
+        let found = repository(&room);
+        assert!(found.releases.is_empty() && !found.files.contains_key("sbi.toml"));
+        assert_eq!(found.pull_requests.len(), 1);
+        // Again: the pull request is there, nothing more is made.
+        let before = room.writes();
+        room.init(&["--auth", "oidc"]).exited(0);
+        assert_eq!(room.writes(), before);
+        room.github.merge_pull_request(REPOSITORY, found.pull_requests[0].number).expect("merged");
+        room.sbi(&["apply", "--yes"]).exited(0);
+        assert_set_up(&room, "oidc");
+        room.check_contract();
+    }
+}
+
+#[test]
+fn a_branch_that_wants_signatures_gets_a_commit_that_github_signs() {
+    let room = Room::new();
+    room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
+    room.github.add_ruleset(REPOSITORY, "main", Rules { pull_request: false, signatures: true });
+    room.init(&["--auth", "oidc"]).exited(0);
+    assert_set_up(&room, "oidc");
+    let asked = room.github.server().log().iter().any(|exchange| exchange.request.path.ends_with("/graphql"));
+    assert!(asked, "the commit did not go through GraphQL");
+}
+
+#[test]
+fn another_checkout_takes_the_answers_from_the_repository() {
+    let room = Room::new();
+    room.init(&["--auth", "oidc"]).exited(0);
+    std::fs::remove_file(room.folder().join("sbi.toml")).unwrap();
+    let plan = room.sbi(&["plan", "--check", "--github", REPOSITORY]).exited(0);
+    assert!(plan.stdout.contains("nothing to change"), "{}", plan.stdout);
+}
+
+#[test]
+fn plan_writes_nothing_and_check_tells_by_its_exit_code() {
+    let room = Room::new();
+    let plan = [&["plan", "--yes", "--check", "--format", "json"], ANSWERS].concat();
+    let run = room.sbi(&plan).exited(3);
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["format_version"], 1);
+    assert_eq!(document["changes"].as_array().unwrap().last().unwrap()["kind"], "release");
+    assert_eq!(room.writes(), 0);
+    assert!(!room.folder().join("sbi.toml").exists());
+    room.init(&[]).exited(0);
+    room.sbi(&plan).exited(0);
+}
+
+#[test]
+fn a_failed_first_run_names_the_job_and_what_to_do() {
+    let room = Room::new();
+    room.github.set_run_outcome(|_| sbi::sandbox::github::RunOutcome::Failure { job: "Scan".into(), step: None });
+    // A look at the real pace would take seconds: the run is followed at the stand-in's.
+    let run = room.init(&["--auth", "oidc"]).exited(1);
+    assert!(run.stderr.contains("the workflow run failed in job `Scan`"), "{}", run.stderr);
+    assert!(run.stderr.contains("CRITICAL or HIGH"), "{}", run.stderr);
+}
+
+// Interrupted.
+
+/// Where the process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Kill {
+    BeforeTheRequest,
+    AfterItReachedTheServer,
+}
+
+/// Counts the writes of both sides together and hangs the one whose turn it is.
+fn hang_at(number: usize, kill: Kill, room: &Room, hung: &Sender<()>) {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let forecast = || {
+        let (seen, hung) = (Arc::clone(&seen), hung.clone());
+        move |_: usize, request: &Request| {
+            if !is_write(request) || seen.fetch_add(1, Ordering::SeqCst) != number {
+                return Weather::Fair;
+            }
+            // Nobody listens any more when the run ended by itself.
+            let _ = hung.send(());
+            match kill {
+                Kill::BeforeTheRequest => Weather::Hang,
+                Kill::AfterItReachedTheServer => Weather::HangAfter,
+            }
+        }
+    };
+    room.aws.server().set_forecast(forecast());
+    room.github.server().set_forecast(forecast());
+}
+
+fn fair(room: &Room) {
+    room.aws.server().set_forecast(|_, _| Weather::Fair);
+    room.github.server().set_forecast(|_, _| Weather::Fair);
+}
+
+/// Starts `init`, kills it at its `number`th write; false when it ended before.
+fn killed_at(number: usize, kill: Kill, room: &Room, flags: &[&str]) -> bool {
+    let (hung, stopped) = channel();
+    hang_at(number, kill, room, &hung);
+    let arguments = [&["init", "--yes", "--no-watch"], ANSWERS, flags].concat();
+    let mut child = room.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let killed = loop {
+        if stopped.recv_timeout(Duration::from_millis(5)).is_ok() {
+            child.kill().unwrap();
+            break true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            break false;
+        }
+    };
+    child.wait().unwrap();
+    // What the server still does with a request of the dead is over when it answers the next one.
+    fair(room);
+    killed
+}
+
+/// Kills `init` at every write, before and after the server did its work; returns how many kills were survived.
+fn survives_every_kill(auth: &'static str, prepare: fn(&Room)) -> usize {
+    let next = AtomicUsize::new(0);
+    let survived = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let turn = next.fetch_add(1, Ordering::SeqCst);
+                    let (number, kill) = (turn / 2, [Kill::BeforeTheRequest, Kill::AfterItReachedTheServer][turn % 2]);
+                    let room = Room::new();
+                    prepare(&room);
+                    if !killed_at(number, kill, &room, &["--auth", auth]) {
+                        return;
+                    }
+                    let second = room.init(&["--auth", auth, "--no-watch"]);
+                    assert_eq!(second.code, 0, "{kill:?} write {number}:\n{}", second.stderr);
+                    assert_set_up(&room, auth);
+                    assert_nothing_left(&room, auth);
+                    room.check_contract();
+                    survived.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    survived.into_inner()
+}
+
+#[test]
+fn killed_at_any_write_with_oidc_the_next_run_finishes_and_makes_nothing_twice() {
+    let survived = survives_every_kill("oidc", |_| {});
+    assert!(survived >= 36, "only {survived} kills");
+}
+
+#[test]
+fn killed_at_any_write_with_an_access_key_no_orphan_key_stays() {
+    let survived = survives_every_kill("access-key", |_| {});
+    assert!(survived >= 36, "only {survived} kills");
+}
+
+#[test]
+fn killed_at_any_write_the_hand_made_secrets_of_before_deceive_nobody() {
+    let survived = survives_every_kill("access-key", |room| {
+        room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
+        for name in KEY_SECRETS {
+            room.github.add_secret(REPOSITORY, name);
+            room.github.age_secret(REPOSITORY, name, Duration::from_secs(86_400));
+        }
+    });
+    assert!(survived >= 30, "only {survived} kills");
+}
+
+/// 500 for one write after the other: what is independent finishes, the next run does the rest.
+#[test]
+fn a_server_error_at_any_write_stops_what_depends_on_it_and_the_next_run_finishes() {
+    for auth in ["oidc", "access-key"] {
+        for number in 0..40 {
+            let room = Room::new();
+            let seen = Arc::new(AtomicUsize::new(0));
+            let forecast = || {
+                let seen = Arc::clone(&seen);
+                move |_: usize, request: &Request| {
+                    let broken = Answer::new(418, "application/json", "{\"message\":\"broken\"}");
+                    match is_write(request) && seen.fetch_add(1, Ordering::SeqCst) == number {
+                        true => Weather::Instead(broken),
+                        false => Weather::Fair,
+                    }
+                }
+            };
+            room.aws.server().set_forecast(forecast());
+            room.github.server().set_forecast(forecast());
+            let first = room.init(&["--auth", auth, "--no-watch"]);
+            fair(&room);
+            if seen.load(Ordering::SeqCst) <= number {
+                assert!(number >= 18, "only {number} writes");
+                break;
+            }
+            assert_eq!(first.code, 1, "write {number}:\n{}", first.stderr);
+            assert!(first.stderr.contains("error: "), "{}", first.stderr);
+            let second = room.init(&["--auth", auth, "--no-watch"]);
+            assert_eq!(second.code, 0, "after write {number}:\n{}\n---\n{}", first.stderr, second.stderr);
+            assert_set_up(&room, auth);
+            assert_nothing_left(&room, auth);
+        }
+    }
+}
+
+/// The same program with moto for AWS: from nothing, half-done and done.
+#[test]
+fn with_motos_aws_the_same_runs_end_the_same_way() {
+    let Some(moto) = moto::url() else { return };
+    for (auth, ecr, name) in [("oidc", "moto/oidc", "sbi-moto-oidc"), ("access-key", "moto/key", "sbi-moto-key")] {
+        let room = Room::new();
+        let name_flag = if auth == "oidc" { "--role-name" } else { "--user-name" };
+        let answers: Vec<&str> = ANSWERS.iter().copied().filter(|word| *word != "--ecr-repository").collect();
+        // The ECR name is the second `acme/bases`.
+        let place = answers.iter().rposition(|word| *word == REPOSITORY).unwrap();
+        let answers: Vec<&str> =
+            answers.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, word)| *word).collect();
+        let flags = ["init", "--yes", "--no-watch", "--auth", auth, "--ecr-repository", ecr, name_flag, name];
+        let arguments = [flags.as_slice(), answers.as_slice()].concat();
+        let run = || -> Ran {
+            let mut command = room.command(&arguments);
+            command.env("AWS_ENDPOINT_URL", moto).env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+            command.env("AWS_SECRET_ACCESS_KEY", "secret");
+            ran(command)
+        };
+        // Half-done: the first release is refused, everything before it is made.
+        room.github.server().set_forecast(|_, request| {
+            match request.path.ends_with("/releases") && is_write(request) {
+                true => Weather::Instead(Answer::new(418, "application/json", "{\"message\":\"broken\"}")),
+                false => Weather::Fair,
+            }
+        });
+        run().exited(1);
+        assert!(repository(&room).releases.is_empty());
+        fair(&room);
+        let second = run().exited(0);
+        assert!(second.stderr.contains("1 done"), "{}", second.stderr);
+        let third = run().exited(0);
+        assert!(third.stderr.contains("nothing to change"), "{}", third.stderr);
+        let config = config(&room);
+        for (name, value) in plain_secrets(&config) {
+            let opened = room.github.open_secret(REPOSITORY, name).unwrap();
+            assert_eq!(opened.expose_secret(), value);
+        }
+        room.check_contract();
+    }
+}
+
+/// A fine-grained token with just the permissions that the README names is enough.
+#[test]
+fn the_fine_grained_permissions_of_the_readme_are_enough() {
+    let permissions = [
+        "administration: write",
+        "contents: write",
+        "environments: write",
+        "pull requests: write",
+        "secrets: write",
+        "workflows: write",
+        "actions: read",
+    ];
+    let options = GithubOptions {
+        login: "acme".into(),
+        token_scopes: TokenScopes::fine_grained(permissions),
+        ..GithubOptions::default()
+    };
+    let room = Room::with(options);
+    room.init(&["--auth", "oidc"]).exited(0);
+    assert_set_up(&room, "oidc");
+}

@@ -251,6 +251,16 @@ impl GithubStandIn {
         });
     }
 
+    /// Makes a secret look as if it had been written that much earlier.
+    pub fn age_secret(&self, full_name: &str, name: &str, by: std::time::Duration) {
+        self.arrange(full_name, |repository| {
+            if let Some(secret) = repository.secrets.get_mut(name) {
+                secret.created -= by;
+                secret.updated -= by;
+            }
+        });
+    }
+
     /// An environment; `None` lets every ref deploy.
     pub fn add_environment(&self, full_name: &str, name: &str, tag_patterns: Option<&[&str]>) {
         let (id, now) = {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sbi::sandbox::aws::{AwsOptions, AwsStandIn};
 use sbi::sandbox::github::{GithubOptions, GithubStandIn};
+use sbi::sandbox::http::Request;
 use sbi::sandbox::oidc::OidcIssuer;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -46,13 +47,47 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// The calls that may have changed something, on both sides.
+pub(crate) fn is_write(request: &Request) -> bool {
+    match request.method.as_str() {
+        "GET" => false,
+        // AWS reads by POST as well.
+        "POST" if request.header("x-amz-target").is_some() => {
+            let target = request.header("x-amz-target").unwrap_or_default();
+            !["Describe", "Get", "List"].iter().any(|verb| target.contains(&format!(".{verb}")))
+        }
+        "POST" if request.header("x-amz-date").is_some() => {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            !["Get", "List", "Simulate"].iter().any(|verb| body.contains(&format!("Action={verb}")))
+        }
+        _ => true,
+    }
+}
+
 impl Room {
     pub(crate) fn new() -> Self {
+        Self::with(GithubOptions { login: "acme".into(), ..GithubOptions::default() })
+    }
+
+    pub(crate) fn with(github: GithubOptions) -> Self {
         let issuer = Arc::new(OidcIssuer::new().unwrap());
         let aws = AwsStandIn::start(AwsOptions::new(ACCOUNT.parse().unwrap())).unwrap();
         aws.trust_github_issuer(issuer);
-        let github = GithubStandIn::start(GithubOptions { login: "acme".into(), ..GithubOptions::default() }).unwrap();
-        Self { aws, github, folder: tempfile::tempdir().unwrap() }
+        Self { aws, github: GithubStandIn::start(github).unwrap(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// How many calls changed something so far, refused ones included.
+    pub(crate) fn writes(&self) -> usize {
+        let logs = [self.aws.server().log(), self.github.server().log()];
+        logs.iter().flatten().filter(|exchange| is_write(&exchange.request)).count()
+    }
+
+    /// Every exchange with GitHub was one that GitHub's own description allows.
+    #[track_caller]
+    pub(crate) fn check_contract(&self) {
+        let wrong: Vec<String> =
+            self.github.server().log().iter().filter_map(|exchange| super::openapi::check(exchange).err()).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     pub(crate) fn folder(&self) -> &Path {
