@@ -73,7 +73,7 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
     plan.refusals.extend(foreign_issuer(live, &desired));
     plan.refusals.extend(too_few_scopes(&plan, &observed));
     if plan.refusals.is_empty() && !plan.is_empty() {
-        let denied = live.denied_actions(&observed, &plan).await?;
+        let denied = live.denied_actions(&desired.config, &observed, &plan).await?;
         plan.refusals
             .extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
     }

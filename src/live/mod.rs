@@ -23,7 +23,7 @@ use crate::model::observed::{AwsObserved, CallerIdentity, GithubIdentity, Github
 use crate::model::region::Region;
 use crate::plan::Known;
 use crate::plan::Plan;
-use crate::plan::operator::writing;
+use crate::plan::operator::rights;
 use crate::plan::step::{Permission, Produced, RoleTrust, Step};
 
 /// Both sides, signed in.
@@ -81,16 +81,18 @@ impl Live {
             .transpose()
     }
 
-    /// The rights on AWS that `plan` takes and the caller lacks, as IAM simulates them; `None` when it can't tell.
+    /// The rights on AWS that `plan`, and looking again after it, take and the caller lacks, as IAM simulates them;
+    /// `None` when it can't tell.
     ///
     /// # Errors
     /// When AWS can't be reached or accepts no credentials.
     pub async fn denied_actions(
         &self,
+        config: &Config,
         observed: &Observed,
         plan: &Plan,
     ) -> Result<Option<Vec<(String, String)>>, Failure> {
-        self.aws.denied_actions(&observed.aws.caller.arn, &writing(plan)).await
+        self.aws.denied_actions(&observed.aws.caller.arn, &rights(config, plan)).await
     }
 
     /// The scopes that `plan` takes and the GitHub token lacks; none when GitHub doesn't tell a token's rights.

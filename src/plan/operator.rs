@@ -46,7 +46,7 @@ fn sid(resource: &str) -> &'static str {
 
 /// What observing takes. `sts:GetCallerIdentity` needs no right.
 #[must_use]
-pub fn reading(config: &Config) -> Vec<Permission> {
+fn reading(config: &Config) -> Vec<Permission> {
     let on = |resource: &str, actions: &[&'static str]| -> Vec<Permission> {
         actions.iter().map(|action| Permission::Aws { action, resource: resource.to_owned() }).collect()
     };
@@ -68,10 +68,11 @@ pub fn reading(config: &Config) -> Vec<Permission> {
     needed
 }
 
-/// The AWS actions on resources that the steps of `plan` take, each once.
+/// The AWS actions on resources that the steps of `plan` take, and observing what they made, each once.
 #[must_use]
-pub fn writing(plan: &Plan) -> Vec<(&'static str, String)> {
-    let permissions = plan.nodes().iter().flat_map(|node| node.step.permissions());
+pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
+    let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
+    let permissions = writing.chain(reading(config));
     let aws: BTreeSet<(&'static str, String)> = permissions
         .filter_map(|permission| match permission {
             Permission::Aws { action, resource } => Some((action, resource)),

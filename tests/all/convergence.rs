@@ -103,7 +103,7 @@ fn an_organizations_private_repository_without_environments_trusts_release_tags(
     let options = GithubOptions { organizations: vec![organization], ..GithubOptions::default() };
     let room = Room::with(options);
     let answers: Vec<&str> = ANSWERS.iter().map(|word| if *word == "public" { "private" } else { *word }).collect();
-    room.sbi(&[&["init", "--yes", "--auth", "oidc"], answers.as_slice()].concat()).exited(0);
+    room.sbi(&[&["init", "--yes", "--no-watch", "--auth", "oidc"], answers.as_slice()].concat()).exited(0);
     let trust = room.aws.role_trust(IDENTITY).unwrap().to_json();
     assert!(trust.contains(":ref:refs/tags/v*"), "{trust}");
     assert!(repository(&room).private && repository(&room).environments.is_empty());
@@ -122,7 +122,7 @@ fn what_exists_is_adopted_and_what_is_foreign_stays() {
     room.github.loosen_workflow_token(REPOSITORY);
     room.github.add_environment(REPOSITORY, "publish", None);
     let foreign = room.github.open_secret(REPOSITORY, "FOREIGN").map(|secret| secret.expose_secret().to_owned());
-    let first = room.init(&["--auth", "oidc"]).exited(0);
+    let first = room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
     assert!(first.stderr.contains("file README.md: is not sbi's"), "{}", first.stderr);
     assert!(first.stderr.contains("secret FOREIGN: is not sbi's"), "{}", first.stderr);
     let found = repository(&room);
@@ -131,7 +131,7 @@ fn what_exists_is_adopted_and_what_is_foreign_stays() {
     assert_eq!(room.github.open_secret(REPOSITORY, "FOREIGN").map(|s| s.expose_secret().to_owned()), foreign);
     assert!(!found.actions.default_write);
     assert_nothing_left(&room, "oidc");
-    room.init(&["--auth", "oidc", "--overwrite", "README.md"]).exited(0);
+    room.init(&["--auth", "oidc", "--overwrite", "README.md", "--no-watch"]).exited(0);
     assert_ne!(repository(&room).files["README.md"], b"mine\n");
     room.check_contract();
 }
@@ -140,7 +140,7 @@ fn what_exists_is_adopted_and_what_is_foreign_stays() {
 fn an_empty_repository_gets_a_history() {
     let room = Room::new();
     room.github.create_repository(REPOSITORY, Seed { private: false, files: &[] });
-    room.init(&["--auth", "access-key"]).exited(0);
+    room.init(&["--auth", "access-key", "--no-watch"]).exited(0);
     assert_set_up(&room, "access-key");
     assert_nothing_left(&room, "access-key");
     room.check_contract();
@@ -167,7 +167,7 @@ fn a_protected_branch_gets_a_pull_request_and_apply_releases_after_the_merge() {
         room.init(&["--auth", "oidc"]).exited(0);
         assert_eq!(room.writes(), before);
         room.github.merge_pull_request(REPOSITORY, found.pull_requests[0].number).expect("merged");
-        room.sbi(&["apply", "--yes"]).exited(0);
+        room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
         assert_set_up(&room, "oidc");
         room.check_contract();
     }
@@ -178,7 +178,7 @@ fn a_branch_that_wants_signatures_gets_a_commit_that_github_signs() {
     let room = Room::new();
     room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
     room.github.add_ruleset(REPOSITORY, "main", Rules { pull_request: false, signatures: true });
-    room.init(&["--auth", "oidc"]).exited(0);
+    room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
     assert_set_up(&room, "oidc");
     let asked = room.github.server().log().iter().any(|exchange| exchange.request.path.ends_with("/graphql"));
     assert!(asked, "the commit did not go through GraphQL");
@@ -187,7 +187,7 @@ fn a_branch_that_wants_signatures_gets_a_commit_that_github_signs() {
 #[test]
 fn another_checkout_takes_the_answers_from_the_repository() {
     let room = Room::new();
-    room.init(&["--auth", "oidc"]).exited(0);
+    room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
     std::fs::remove_file(room.folder().join("sbi.toml")).unwrap();
     let plan = room.sbi(&["plan", "--check", "--github", REPOSITORY]).exited(0);
     assert!(plan.stdout.contains("nothing to change"), "{}", plan.stdout);
@@ -203,7 +203,7 @@ fn plan_writes_nothing_and_check_tells_by_its_exit_code() {
     assert_eq!(document["changes"].as_array().unwrap().last().unwrap()["kind"], "release");
     assert_eq!(room.writes(), 0);
     assert!(!room.folder().join("sbi.toml").exists());
-    room.init(&[]).exited(0);
+    room.init(&["--no-watch"]).exited(0);
     room.sbi(&plan).exited(0);
 }
 
@@ -421,6 +421,6 @@ fn the_fine_grained_permissions_of_the_readme_are_enough() {
         ..GithubOptions::default()
     };
     let room = Room::with(options);
-    room.init(&["--auth", "oidc"]).exited(0);
+    room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
     assert_set_up(&room, "oidc");
 }

@@ -13,6 +13,7 @@ mod contract_github;
 mod convergence;
 mod least_privilege;
 mod model;
+mod operator;
 mod planning;
 mod sandbox_aws;
 mod sandbox_github;

@@ -140,6 +140,22 @@ impl AwsStandIn {
         self.world().roles.get(role).map(|role| role.trust.document.clone())
     }
 
+    /// Somebody else changes whom a role trusts.
+    pub fn set_role_trust(&self, role: &str, document: PolicyDocument) {
+        if let Some(role) = self.world().roles.get_mut(role) {
+            role.trust = state::Document { text: document.to_json(), document };
+        }
+    }
+
+    /// Somebody else switches scanning off.
+    pub fn switch_scan_on_push_off(&self, repository: &str) {
+        for ((_, name), found) in &mut self.world().repositories {
+            if name == repository {
+                found.scan_on_push = false;
+            }
+        }
+    }
+
     /// Name → document of a role's inline policies.
     #[must_use]
     pub fn role_policies(&self, role: &str) -> Option<BTreeMap<String, PolicyDocument>> {
