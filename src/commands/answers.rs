@@ -23,7 +23,9 @@ pub(super) fn read_config(path: &Path) -> Result<Option<Config>, Failure> {
             Some(other) => failure.during(format!("read {other}")),
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::usage(format!("`{}` can't be read", path.display())).caused_by(error)),
+        Err(error) => Err(Failure::usage(format!("`{}` can't be read", path.display()))
+            .hinted("choose another place for the answers with `--config FILE`")
+            .caused_by(error)),
     }
 }
 
@@ -69,13 +71,21 @@ pub(super) async fn decide(
         return complete(draft, plan, yes, &Detected::default(), console);
     }
     // A checkout elsewhere may have answered everything: the repository's own `sbi.toml` says what it said.
-    if read_config(path)?.is_none()
-        && let Some(repository) = draft.answered(Field::Github).and_then(|text| text.parse().ok())
-        && let Some(config) = live.config_of(&repository).await?
-    {
+    let repository = match read_config(path)? {
+        None => draft.answered(Field::Github).and_then(|text| text.parse().ok()),
+        Some(_) => None,
+    };
+    let answered_there = async {
+        match &repository {
+            Some(repository) => live.config_of(repository).await,
+            None => Ok(None),
+        }
+    };
+    let (detected, answered_there) = futures_util::join!(detect_all(live, console), answered_there);
+    let detected = detected?;
+    if let Some(config) = answered_there? {
         draft = merge(&flags.answers(), Some(&config), &products())?;
     }
-    let detected = detect_all(live, console).await?;
     complete(draft, plan, yes, &detected, console)
 }
 
@@ -83,6 +93,7 @@ pub(super) async fn decide(
 ///
 /// # Errors
 /// As `decide`.
+#[cfg(feature = "sandbox")]
 pub(super) fn decide_made_up(
     flags: &AnswerFlags,
     plan: &PlanFlags,

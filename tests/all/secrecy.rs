@@ -1,1 +1,188 @@
-//! To be filled.
+//! No secret is in any byte that the program writes, prints or hands to another program.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sbi::sandbox::http::{Answer, Weather};
+use secrecy::ExposeSecret as _;
+
+use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, ran};
+
+/// A secret in the forms in which it could slip out.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let url: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    vec![secret.into(), url.into_bytes(), BASE64_STANDARD.encode(secret).into_bytes()]
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+fn files_below(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() { files_below(&path, into) } else { into.push(path) }
+    }
+}
+
+/// Fails when one of the secrets is in what a run wrote or left behind.
+#[track_caller]
+fn assert_kept(room: &Room, run: &Ran, secrets: &[(&str, String)]) {
+    let mut places = vec![
+        ("stdout".to_owned(), run.stdout.clone().into_bytes()),
+        ("stderr".to_owned(), run.stderr.clone().into_bytes()),
+    ];
+    let mut files = Vec::new();
+    files_below(room.folder(), &mut files);
+    // `gh` hands the token over itself, and nobody else's copy of it is ours.
+    let files = files.into_iter().filter(|path| !path.ends_with("bin/gh"));
+    places.extend(files.map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default())));
+    for (name, secret) in secrets {
+        for form in forms(secret) {
+            for (place, bytes) in &places {
+                assert!(!contains(bytes, &form), "{name} is in {place}");
+            }
+        }
+    }
+}
+
+/// Programs beside sbi that write down how they were called.
+fn spies(room: &Room) -> PathBuf {
+    let bin = room.folder().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let record = room.folder().join("argv.log");
+    let token = room.github.token().reveal(str::to_owned);
+    for (name, answer) in [("gh", token.as_str()), ("git", "")] {
+        let path = bin.join(name);
+        let script = format!(
+            "#!/bin/sh\necho \"$0 $*\" >> '{}'\nenv >> '{}'\necho '{answer}'\n",
+            record.display(),
+            bin.join("env.log").display()
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    bin
+}
+
+/// The loudest settings that a person may have.
+fn loud(mut command: Command) -> Command {
+    command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").env("AWS_LOG", "trace");
+    command
+}
+
+fn every_secret(room: &Room) -> Vec<(&'static str, String)> {
+    let mut secrets = vec![
+        ("the GitHub token", room.github.token().reveal(str::to_owned)),
+        ("the operator's key", room.aws.operator_credentials().reveal(str::to_owned)),
+    ];
+    if let Some(issued) = room.github.open_secret(REPOSITORY, "AWS_SECRET_ACCESS_KEY") {
+        secrets.push(("the issued key", issued.expose_secret().to_owned()));
+    }
+    // What ECR handed out, and anything that a body called a token.
+    for exchange in room.aws.server().log() {
+        let body = String::from_utf8_lossy(&exchange.answer.body).into_owned();
+        for (begin, end) in [("\"authorizationToken\":\"", '"'), ("<SessionToken>", '<'), ("<SecretAccessKey>", '<')] {
+            if let Some(token) = body.split_once(begin).and_then(|(_, rest)| rest.split(end).next()) {
+                secrets.push(("a token of AWS", token.to_owned()));
+            }
+        }
+    }
+    secrets
+}
+
+#[test]
+fn no_command_lets_a_secret_out() {
+    for auth in ["oidc", "access-key"] {
+        let room = Room::new();
+        let policy = [&["policy", "operator", "--yes", "--auth", auth], ANSWERS].concat();
+        let render = [&["render", "--out", "rendered", "--auth", auth], ANSWERS].concat();
+        let init = [&["init", "--yes", "--no-watch", "--show-policies", "--auth", auth], ANSWERS].concat();
+        let commands: [&[&str]; 10] = [
+            &init,
+            &["plan", "--show-policies"],
+            &["plan", "--format", "json"],
+            &["apply", "--yes", "--format", "json"],
+            &policy,
+            &render,
+            &["completions", "bash"],
+            &["man"],
+            &["--help"],
+            &["init", "--sandbox", "--yes"],
+        ];
+        for arguments in commands {
+            let run = ran(loud(room.command(arguments))).exited(0);
+            assert_kept(&room, &run, &every_secret(&room));
+        }
+        let secrets = every_secret(&room);
+        assert!(auth == "oidc" || secrets.len() > 3, "the issued key was not looked for");
+    }
+}
+
+#[test]
+fn no_failing_run_lets_a_secret_out() {
+    for status in [400, 401, 403, 404, 418, 422, 500] {
+        for place in
+            ["/public-key", "/secrets/AWS_SECRET", "/releases", "CreateAccessKey", "GetAuthorizationToken", "GetUser"]
+        {
+            let room = Room::new();
+            let forecast = move |_: usize, request: &sbi::sandbox::http::Request| {
+                let body = String::from_utf8_lossy(&request.body).into_owned();
+                let target = request.header("x-amz-target").unwrap_or_default();
+                let hit = request.path.contains(place) || body.contains(place) || target.contains(place);
+                // What a careless server, or a proxy in between, may send back: all of the request.
+                let headers: Vec<String> = request.headers.iter().map(|(n, v)| format!("{n}: {v:?}")).collect();
+                let echo = serde_json::json!({ "message": format!("you sent {}", headers.join(" ")) }).to_string();
+                match hit && !place.is_empty() {
+                    true => Weather::AnswerLost(Answer::new(status, "application/json", echo)),
+                    false => Weather::Fair,
+                }
+            };
+            room.aws.server().set_forecast(forecast);
+            let run =
+                ran(loud(room.command(&[&["init", "--yes", "--no-watch", "--auth", "access-key"], ANSWERS].concat())));
+            assert_kept(&room, &run, &every_secret(&room));
+            room.aws.server().set_forecast(|_, _| Weather::Fair);
+            let plain = move |_: usize, request: &sbi::sandbox::http::Request| match request.path.contains(place) {
+                true => Weather::Instead(Answer::new(status, "application/json", "{\"message\":\"no\"}")),
+                false => Weather::Fair,
+            };
+            room.github.server().set_forecast(plain);
+            let run =
+                ran(loud(room.command(&[&["init", "--yes", "--no-watch", "--auth", "access-key"], ANSWERS].concat())));
+            assert_kept(&room, &run, &every_secret(&room));
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_an_argument_of_another_program() {
+    let room = Room::new();
+    let bin = spies(&room);
+    let mut command = room.command(&[&["init", "--yes", "--no-watch", "--auth", "access-key"], ANSWERS].concat());
+    command.env_remove("GH_TOKEN").env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    let run = ran(loud(command)).exited(0);
+    let argv = fs::read_to_string(room.folder().join("argv.log")).unwrap();
+    assert!(argv.contains("gh auth token"), "{argv}");
+    fs::remove_file(bin.join("env.log")).unwrap();
+    assert_kept(&room, &run, &every_secret(&room));
+}
+
+/// Types that hold a secret can't be printed or copied: were they, this would be ambiguous and not compile.
+#[test]
+fn secrets_have_no_debug_clone_or_display() {
+    trait Lacks<Marker> {
+        fn lacks() {}
+    }
+    struct Invalid;
+    impl<T: ?Sized> Lacks<()> for T {}
+    impl<T: ?Sized + std::fmt::Debug> Lacks<Invalid> for T {}
+    struct AlsoInvalid;
+    impl<T: Clone> Lacks<AlsoInvalid> for T {}
+    let _ = <sbi::model::secrets::AccessKey as Lacks<_>>::lacks;
+    let _ = <sbi::model::secrets::Token as Lacks<_>>::lacks;
+}
