@@ -217,6 +217,19 @@ fn a_failed_first_run_names_the_job_and_what_to_do() {
     assert!(run.stderr.contains("CRITICAL or HIGH"), "{}", run.stderr);
 }
 
+/// The cost is the network; `benches/network.rs` shows the depth. A call more is a decision, not an accident.
+#[test]
+fn a_run_takes_no_more_calls_than_its_job_needs() {
+    let room = Room::new();
+    let calls = || room.aws.server().log().len() + room.github.server().log().len();
+    room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
+    let first = calls();
+    assert!(first <= 55, "{first} calls from nothing");
+    room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
+    let second = calls() - first;
+    assert!(second <= 22, "{second} calls for nothing to do");
+}
+
 // Interrupted.
 
 /// Where the process is killed.
@@ -358,6 +371,34 @@ fn a_server_error_at_any_write_stops_what_depends_on_it_and_the_next_run_finishe
             assert_nothing_left(&room, auth);
         }
     }
+}
+
+#[test]
+fn ctrl_c_while_applying_finishes_what_is_under_way_and_the_next_run_goes_on() {
+    let room = Room::new();
+    let (arrived, first_write) = channel();
+    room.aws.server().set_forecast(move |_, request: &Request| {
+        if !is_write(request) {
+            return Weather::Fair;
+        }
+        // Only the first is waited for.
+        let _ = arrived.send(());
+        Weather::Slow(Duration::from_millis(700))
+    });
+    let arguments = [&["init", "--yes", "--no-watch", "--auth", "oidc"], ANSWERS].concat();
+    let child = room.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    first_write.recv_timeout(Duration::from_secs(60)).unwrap();
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("finishing what is under way"), "{stderr}");
+    assert!(stderr.contains("created ECR repository") && stderr.contains("not started"), "{stderr}");
+    fair(&room);
+    assert!(repository(&room).releases.is_empty());
+    room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
+    assert_set_up(&room, "oidc");
 }
 
 /// The same program with moto for AWS: from nothing, half-done and done.
