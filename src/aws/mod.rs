@@ -91,7 +91,7 @@ impl Default for Pace {
             pauses: [1, 2, 4, 5].map(Duration::from_secs).to_vec(),
             key_deadline: Duration::from_secs(60),
             successes: 3,
-            between_successes: Duration::from_millis(200),
+            between_successes: Duration::from_millis(20),
             creation_deadline: Duration::from_secs(15),
         }
     }

@@ -29,7 +29,7 @@ impl Aws {
         Ok(CallerIdentity { account, arn })
     }
 
-    /// Waits until STS and ECR accept a new key several times in a row. A key that works at once costs half a second;
+    /// Waits until STS and ECR accept a new key several times in a row. A key that works at once costs three round trips;
     /// `say` is told when there is a real wait and how long it can be.
     ///
     /// # Errors
