@@ -1,6 +1,10 @@
 //! The binary against both stand-ins, and against moto for AWS: from nothing, from half-done, from done, killed
 //! anywhere.
 
+mod adoption;
+mod rules;
+mod same_as_moto;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::sync::Arc;
