@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::model::config::{Auth, CONFIG_FILE, Config, Visibility};
 use crate::model::desired::{RELEASE_MARKER, RenderedFile};
 use crate::model::names::ImageName;
+use crate::model::pins::Pins;
 use catalogue::Product;
 
 pub use subject::subject_context;
@@ -55,7 +56,8 @@ pub fn secret_names(auth: Auth) -> &'static [&'static str] {
 ///
 /// # Errors
 /// Names the image that the catalogue lacks, or the publisher's name or contact that can't be written safely.
-pub fn render(config: &Config) -> Result<Vec<RenderedFile>, Failure> {
+pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure> {
+    let _ = pins;
     let product = product_of(config)?;
     escape::check_publisher_name(&config.publisher.name)?;
     escape::check_contact(&config.publisher.security_contact)?;

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::model::config::{Config, Visibility};
 use crate::model::desired::Desired;
 use crate::model::observed::Owner;
+use crate::model::pins::Pins;
 use crate::templates;
 
 /// Plans whose private repositories have environments (GitHub documentation, "Managing environments").
@@ -39,7 +40,7 @@ pub(super) fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wis
 /// # Errors
 /// An unknown image, or a value that a template refuses.
 pub(super) fn desire(config: Config, wishes: &Wishes) -> Result<Desired, Failure> {
-    let files = templates::render(&config)?;
+    let files = templates::render(&config, &Pins::default())?;
     let subject = templates::subject_context(&files)?;
     let release_notes = templates::release_notes(&config);
     Ok(Desired {

@@ -7,13 +7,14 @@ use super::console::Console;
 use crate::cli::{GlobalFlags, RenderArgs};
 use crate::failure::Failure;
 use crate::model::desired::RenderedFile;
+use crate::model::pins::Pins;
 use crate::templates;
 
 /// # Errors
 /// Bad or missing answers; files in the way, all of them at once and before any is written.
 pub(super) fn run(global: &GlobalFlags, arguments: &RenderArgs, console: &Console) -> Result<(), Failure> {
     let config = answers::offline(&arguments.answers, &global.config)?;
-    let files = templates::render(&config)?;
+    let files = templates::render(&config, &Pins::default())?;
     let written = write(&files, &arguments.out, arguments.force)?;
     for path in written {
         console.result(&format!("{}\n", arguments.out.join(path).display()))?;

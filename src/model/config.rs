@@ -1,9 +1,12 @@
 //! `sbi.toml`: what the publisher wants. People edit it; unknown keys are errors.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::names::{
-    AccountId, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName, UserName,
+    AccountId, EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, ImageName, ReleaseTag, RoleName,
+    UserName,
 };
 use super::region::Region;
 use crate::failure::Failure;
@@ -49,6 +52,56 @@ impl Visibility {
     }
 }
 
+/// Whether the pipeline signs what it publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signing {
+    /// Sigstore, by the publish job's own OIDC token: no key to keep. Writes the repository's name into a public log.
+    Keyless,
+    /// No signature and no attestation.
+    None,
+}
+
+impl Signing {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyless => "keyless",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A processor architecture that images are built for, by its Go name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    Amd64,
+    Arm64,
+}
+
+impl Architecture {
+    pub const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// The hosted runner that builds for it without emulation (GitHub documentation, "GitHub-hosted runners
+    /// reference"). Never `ubuntu-latest`, which moves.
+    #[must_use]
+    pub fn runner(self) -> &'static str {
+        match self {
+            Self::Amd64 => "ubuntu-24.04",
+            Self::Arm64 => "ubuntu-24.04-arm",
+        }
+    }
+}
+
 /// The whole of `sbi.toml`, fully answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +130,9 @@ pub struct AwsSection {
     /// The role's name where the default does not suit; only with `auth = "oidc"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<RoleName>,
+    /// The name of the role that only reads, where the default does not suit; only with `auth = "oidc"`.
+    #[serde(default, rename = "read-role", skip_serializing_if = "Option::is_none")]
+    pub read_role: Option<RoleName>,
     /// The user's name where the default does not suit; only with `auth = "access-key"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserName>,
@@ -85,20 +141,30 @@ pub struct AwsSection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EcrSection {
+    /// Where one image goes; of several, each goes to a repository of its own below this name.
     pub repository: EcrRepositoryName,
+    /// Where single images go instead, such as one that was published before there were several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repositories: BTreeMap<ImageName, EcrRepositoryName>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishSection {
     pub auth: Auth,
-    /// One product for now; the list is where more go.
+    /// One or more products of the catalogue, each once.
     pub images: Vec<ImageName>,
-    /// The first release.
+    /// The first release, of every image.
     pub release: ReleaseTag,
     /// The GitHub environment that the publish job runs in; absent where the repository's plan has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentName>,
+    /// What the images are built for; absent: every architecture that the image promises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<Vec<Architecture>>,
+    /// Absent: public repositories sign, private ones do not, because the log of signatures is public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +175,17 @@ pub struct PublisherSection {
     /// An e-mail address or an https URL where vulnerabilities are reported.
     #[serde(rename = "security-contact")]
     pub security_contact: String,
+}
+
+/// One image's way out: what is built, which tag releases it, and where it is pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlet {
+    pub image: ImageName,
+    pub ecr_repository: EcrRepositoryName,
+    /// The git tag of its first release.
+    pub tag: GitTag,
+    /// Every git tag that releases it, as GitHub's rules and IAM's conditions match it: `v*` or `static-go/v*`.
+    pub tag_pattern: String,
 }
 
 const HEADER: &str = "# What this repository publishes and where. Read by `sbi`; edit it and run `sbi apply`.\n\n";
@@ -138,10 +215,45 @@ impl Config {
         format!("{}.dkr.ecr.{}.{}", self.aws.account, self.aws.region, self.aws.region.partition().dns_suffix())
     }
 
+    /// Every image with its tag and its ECR repository, in the order of `publish.images`.
     #[must_use]
-    pub fn ecr_repository_arn(&self) -> String {
+    pub fn outlets(&self) -> Vec<Outlet> {
+        let several = self.publish.images.len() > 1;
+        let outlet = |image: &ImageName| {
+            let prefix = several.then(|| image.clone());
+            Outlet {
+                image: image.clone(),
+                ecr_repository: self.ecr_repository_of(image),
+                tag_pattern: prefix.as_ref().map_or_else(|| "v*".into(), |prefix| format!("{prefix}/v*")),
+                tag: GitTag::new(prefix, self.publish.release.clone()),
+            }
+        };
+        self.publish.images.iter().map(outlet).collect()
+    }
+
+    /// Where one image is pushed to.
+    #[must_use]
+    pub fn ecr_repository_of(&self, image: &ImageName) -> EcrRepositoryName {
+        match self.ecr.repositories.get(image) {
+            Some(own) => own.clone(),
+            None if self.publish.images.len() > 1 => self.ecr.repository.join(image),
+            None => self.ecr.repository.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn ecr_repository_arn(&self, repository: &EcrRepositoryName) -> String {
         let partition = self.aws.region.partition().id();
-        format!("arn:{partition}:ecr:{}:{}:repository/{}", self.aws.region, self.aws.account, self.ecr.repository)
+        format!("arn:{partition}:ecr:{}:{}:repository/{repository}", self.aws.region, self.aws.account)
+    }
+
+    /// Whether the pipeline signs what it publishes.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        match self.publish.signing {
+            Some(signing) => signing == Signing::Keyless,
+            None => self.github.visibility == Visibility::Public,
+        }
     }
 
     /// An IAM ARN in this account: `resource` is like `role/name`.
@@ -152,20 +264,30 @@ impl Config {
 
     #[must_use]
     pub fn role(&self) -> RoleName {
-        self.aws.role.clone().unwrap_or_else(|| default_iam_name(&self.github.repository, RoleName::new))
+        self.aws.role.clone().unwrap_or_else(|| default_iam_name("publish", &self.github.repository, RoleName::new))
+    }
+
+    /// The role that the verifying and the rescanning jobs assume: it reads and nothing else.
+    #[must_use]
+    pub fn read_role(&self) -> RoleName {
+        self.aws.read_role.clone().unwrap_or_else(|| default_iam_name("read", &self.github.repository, RoleName::new))
     }
 
     #[must_use]
     pub fn user(&self) -> UserName {
-        self.aws.user.clone().unwrap_or_else(|| default_iam_name(&self.github.repository, UserName::new))
+        self.aws.user.clone().unwrap_or_else(|| default_iam_name("publish", &self.github.repository, UserName::new))
     }
 }
 
-/// `sbi-publish-OWNER-NAME`, or cut to 64 characters with a hash of the whole at its end, so that two long names
+/// `sbi-PURPOSE-OWNER-NAME`, or cut to 64 characters with a hash of the whole at its end, so that two long names
 /// never share one identity.
-fn default_iam_name<T>(repository: &GithubRepositoryName, new: impl Fn(String) -> Result<T, Failure>) -> T {
+fn default_iam_name<T>(
+    purpose: &str,
+    repository: &GithubRepositoryName,
+    new: impl Fn(String) -> Result<T, Failure>,
+) -> T {
     use sha2::{Digest as _, Sha256};
-    let full = format!("sbi-publish-{}-{}", repository.owner(), repository.name());
+    let full = format!("sbi-{purpose}-{}-{}", repository.owner(), repository.name());
     let name = if full.len() <= 64 {
         full
     } else {

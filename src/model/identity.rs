@@ -31,7 +31,11 @@ pub fn publishing_policy(config: &Config) -> PolicyDocument {
     PolicyDocument::new(vec![
         // GetAuthorizationToken knows no resource: AWS refuses anything but `*` here.
         Statement::allow("SignIn", Values::one("ecr:GetAuthorizationToken"), Values::one("*")),
-        Statement::allow("Push", Values::new(PUSH_ACTIONS), Values::one(config.ecr_repository_arn())),
+        Statement::allow(
+            "Push",
+            Values::new(PUSH_ACTIONS),
+            Values::one(config.ecr_repository_arn(&config.ecr.repository)),
+        ),
     ])
 }
 

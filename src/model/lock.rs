@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::git::BlobId;
+use super::pins::Pins;
 use crate::failure::Failure;
 
 /// The file's name at the root of the GitHub repository.
@@ -22,6 +23,9 @@ pub struct Lock {
     /// registry, role): a secret can't be read back, so this is how a changed value is noticed.
     #[serde(default)]
     pub uploaded: BTreeMap<String, String>,
+    /// The digests that image references were pinned to when they were first rendered.
+    #[serde(default)]
+    pub images: Pins,
 }
 
 impl Lock {

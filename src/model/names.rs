@@ -90,6 +90,28 @@ name!(
     EnvironmentName, "an environment name", check_environment_name
 );
 
+name!(
+    /// The digest of a manifest: `sha256:` and 64 lower-case hex digits (OCI image specification, "Digests").
+    Digest, "a digest", check_digest
+);
+
+fn check_digest(text: &str) -> Result<(), String> {
+    let hex = |c: &u8| c.is_ascii_digit() || matches!(c, b'a'..=b'f');
+    match text.strip_prefix("sha256:") {
+        Some(digits) if digits.len() == 64 && digits.as_bytes().iter().all(hex) => Ok(()),
+        _ => Err("it is `sha256:` and 64 lower-case hex digits".into()),
+    }
+}
+
+impl EcrRepositoryName {
+    /// The repository of one of several images, `acme/bases/static-go`.
+    #[must_use]
+    pub fn join(&self, image: &ImageName) -> Self {
+        // An image's name is a valid part of a repository's; `Config` refuses the few that are too long together.
+        Self(format!("{}/{image}", self.0))
+    }
+}
+
 fn check_account_id(text: &str) -> Result<(), String> {
     if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
         Ok(())
@@ -189,6 +211,66 @@ impl ReleaseTag {
         let mut parts = numbers.split('.').map(|p| p.parse().unwrap_or(0));
         let mut next = || parts.next().unwrap_or(0);
         (next(), next(), next(), version.contains('-'))
+    }
+}
+
+/// The git tag of one image's release: `v1.0.0` where the repository publishes one image, `static-go/v1.0.0` where it
+/// publishes several.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GitTag {
+    image: Option<ImageName>,
+    version: ReleaseTag,
+}
+
+impl GitTag {
+    #[must_use]
+    pub fn new(image: Option<ImageName>, version: ReleaseTag) -> Self {
+        Self { image, version }
+    }
+
+    /// The image that the tag names, where the repository publishes several.
+    #[must_use]
+    pub fn image(&self) -> Option<&ImageName> {
+        self.image.as_ref()
+    }
+
+    /// The tag that the registry shows.
+    #[must_use]
+    pub fn version(&self) -> &ReleaseTag {
+        &self.version
+    }
+}
+
+impl fmt::Display for GitTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.image {
+            Some(image) => write!(f, "{image}/{}", self.version),
+            None => self.version.fmt(f),
+        }
+    }
+}
+
+impl FromStr for GitTag {
+    type Err = Failure;
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        Ok(match text.split_once('/') {
+            Some((image, version)) => Self::new(Some(image.parse()?), version.parse()?),
+            None => Self::new(None, text.parse()?),
+        })
+    }
+}
+
+impl TryFrom<String> for GitTag {
+    type Error = Failure;
+    fn try_from(text: String) -> Result<Self, Failure> {
+        text.parse()
+    }
+}
+
+impl From<GitTag> for String {
+    fn from(tag: GitTag) -> String {
+        tag.to_string()
     }
 }
 

@@ -51,7 +51,7 @@ fn reading(config: &Config) -> Vec<Permission> {
         actions.iter().map(|action| Permission::Aws { action, resource: resource.to_owned() }).collect()
     };
     let mut needed = on(
-        &config.ecr_repository_arn(),
+        &config.ecr_repository_arn(&config.ecr.repository),
         &["ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"],
     );
     match config.publish.auth {
@@ -84,7 +84,7 @@ pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
 
 /// One step of each kind that setting up `config` may come to on AWS.
 fn aws_steps(config: &Config) -> Vec<Step> {
-    let arn = config.ecr_repository_arn();
+    let arn = config.ecr_repository_arn(&config.ecr.repository);
     let name = config.ecr.repository.clone();
     let tags = ownership_tags(config);
     let document = publishing_policy(config);

@@ -36,7 +36,7 @@ const PINS: &str = include_str!("../../templates/catalogue.toml");
 
 /// `image.toml`: what an image is and what it promises.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all(deserialize = "kebab-case"))]
 pub(super) struct ImageFacts {
     pub(super) title: String,
     description: String,
@@ -45,6 +45,8 @@ pub(super) struct ImageFacts {
     user: String,
     platforms: Vec<String>,
     licenses: String,
+    /// The most bytes that a pull of one architecture transfers: configuration and compressed layers.
+    size_budget: u64,
     support: Support,
     promises: Vec<Promise>,
     exemptions: Vec<Exemption>,

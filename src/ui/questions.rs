@@ -408,9 +408,13 @@ impl Draft {
                 account: text(Field::Account).parse()?,
                 region: text(Field::Region).parse()?,
                 role: self.answered(Field::RoleName).map(str::parse).transpose()?,
+                read_role: None,
                 user: self.answered(Field::UserName).map(str::parse).transpose()?,
             },
-            ecr: EcrSection { repository: text(Field::EcrRepository).parse()? },
+            ecr: EcrSection {
+                repository: text(Field::EcrRepository).parse()?,
+                repositories: std::collections::BTreeMap::new(),
+            },
             publish: PublishSection {
                 auth: parse_auth(text(Field::Auth))?,
                 images: vec![text(Field::Image).parse()?],
@@ -419,6 +423,8 @@ impl Draft {
                     "none" => None,
                     name => Some(name.parse()?),
                 },
+                architectures: None,
+                signing: None,
             },
             publisher: PublisherSection {
                 name: text(Field::Publisher).to_owned(),

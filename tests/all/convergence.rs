@@ -15,6 +15,7 @@ use std::time::Duration;
 use sbi::model::config::{Auth, Config};
 use sbi::model::identity::publishing_policy;
 use sbi::model::lock::Lock;
+use sbi::model::pins::Pins;
 use sbi::plan::setup::plain_secrets;
 use sbi::sandbox::github::{GithubOptions, Organization, RepositorySnapshot, Rules, Seed, TokenScopes};
 use sbi::sandbox::http::{Answer, Request, Weather};
@@ -69,7 +70,7 @@ fn assert_set_up(room: &Room, auth: &str) {
     let found = repository(room);
     assert_eq!(found.releases.iter().filter(|release| release.tag == "v1.0.0").count(), 1);
     assert!(!found.actions.default_write && found.actions.sha_pinning_required);
-    let rendered = sbi::templates::render(&config).unwrap();
+    let rendered = sbi::templates::render(&config, &Pins::default()).unwrap();
     for file in &rendered {
         assert_eq!(found.files.get(&file.path).map(Vec::as_slice), Some(file.text.as_bytes()), "{}", file.path);
     }

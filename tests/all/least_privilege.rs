@@ -26,14 +26,17 @@ fn config(region: &str) -> Config {
             account: AccountId::new("123456789012").unwrap(),
             region: Region::new(region).unwrap(),
             role: Some(RoleName::new("publisher").unwrap()),
+            read_role: None,
             user: None,
         },
-        ecr: EcrSection { repository: EcrRepositoryName::new("acme/base").unwrap() },
+        ecr: EcrSection { repository: EcrRepositoryName::new("acme/base").unwrap(), repositories: BTreeMap::new() },
         publish: PublishSection {
             auth: Auth::Oidc,
             images: vec![ImageName::new("static-go").unwrap()],
             release: ReleaseTag::new("v1.0.0").unwrap(),
             environment: None,
+            architectures: None,
+            signing: None,
         },
         publisher: PublisherSection { name: "Acme".into(), security_contact: "security@acme.example".into() },
     }
@@ -97,7 +100,7 @@ fn out_of_every_action_of_aws_the_publishing_policy_allows_a_push_to_one_reposit
     let Some(judge) = Judge::of(&config) else { return };
     let ours = value(&publishing_policy(&config));
     let push = ours["Statement"].as_array().unwrap().iter().position(|s| s["Sid"] == "Push").unwrap();
-    let repository = config.ecr_repository_arn();
+    let repository = config.ecr_repository_arn(&config.ecr.repository);
     let mut wrong: BTreeMap<String, Value> = BTreeMap::new();
     for resource in [
         "*".to_owned(),
@@ -145,7 +148,9 @@ fn in_the_other_partitions_a_push_is_allowed_too() {
         let policy = value(&publishing_policy(&config));
         let calls: Vec<Call> = what_a_push_takes()
             .into_iter()
-            .map(|(action, resource)| (action, if resource == "*" { resource } else { config.ecr_repository_arn() }))
+            .map(|(action, resource)| {
+                (action, if resource == "*" { resource } else { config.ecr_repository_arn(&config.ecr.repository) })
+            })
             .collect();
         assert_eq!(judge.refused(&policy, &calls), Vec::new(), "{region}");
     }
@@ -162,7 +167,7 @@ fn a_needless_right_and_a_missing_one_are_both_named() {
 
     let without_put: Vec<Call> = all.iter().filter(|(action, _)| action != "ecr:PutImage").cloned().collect();
     assert_eq!(judge.needless(&policy, &without_put), ["Push: ecr:PutImage"]);
-    let delete = ("ecr:BatchDeleteImage".to_owned(), config.ecr_repository_arn());
+    let delete = ("ecr:BatchDeleteImage".to_owned(), config.ecr_repository_arn(&config.ecr.repository));
     assert_eq!(judge.refused(&policy, std::slice::from_ref(&delete)), [delete]);
 }
 

@@ -6,8 +6,10 @@ use sbi::model::git::BlobId;
 use sbi::model::iam::PolicyDocument;
 use sbi::model::lock::Lock;
 use sbi::model::names::{
-    AccountId, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName, UserName,
+    AccountId, Digest, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName,
+    UserName,
 };
+use sbi::model::pins::Pins;
 use sbi::model::region::{Partition, Region};
 
 use crate::support::world::config;
@@ -98,7 +100,10 @@ fn a_configuration_is_read_back_as_it_was_written() {
 fn names_that_follow_from_the_configuration() {
     let mut config = config(Auth::Oidc);
     assert_eq!(config.ecr_registry(), "123456789012.dkr.ecr.eu-central-1.amazonaws.com");
-    assert_eq!(config.ecr_repository_arn(), "arn:aws:ecr:eu-central-1:123456789012:repository/acme/bases");
+    assert_eq!(
+        config.ecr_repository_arn(&config.ecr.repository),
+        "arn:aws:ecr:eu-central-1:123456789012:repository/acme/bases"
+    );
     assert_eq!(config.role().as_str(), "sbi-publish-acme-bases");
     config.aws.region = "cn-north-1".parse().unwrap();
     assert_eq!(config.ecr_registry(), "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn");
@@ -127,10 +132,13 @@ fn blob_ids_are_gits() {
 
 #[test]
 fn a_lock_is_read_back_as_it_was_written() {
+    let mut images = Pins::default();
+    images.insert("gcr.io/distroless/static:nonroot", Digest::new(format!("sha256:{}", "a".repeat(64))).unwrap());
     let lock = Lock {
         templates: "1.2.3".into(),
         files: [("a/b.yml".to_owned(), BlobId::of(b"x"))].into(),
         uploaded: [("AWS_REGION".to_owned(), "sha256:0".to_owned())].into(),
+        images,
     };
     assert_eq!(Lock::parse(&lock.to_text()).unwrap(), lock);
 }

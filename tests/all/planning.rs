@@ -502,6 +502,7 @@ fn protected_branches_get_a_pull_request_and_the_release_waits_for_the_merge() {
             .collect(),
         files: desired.files.iter().map(|file| (file.path.clone(), file.blob_id())).collect(),
         templates: desired.templates.clone(),
+        ..Lock::default()
     });
     let third = plan_setup(&desired, &observed);
     let last = lines(&third).pop().unwrap();

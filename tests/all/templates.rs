@@ -9,6 +9,7 @@ use sbi::model::config::{Auth, Config, Visibility};
 use sbi::model::desired::RenderedFile;
 use sbi::model::identity::SubjectContext;
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
+use sbi::model::pins::Pins;
 use sbi::templates::{self, WORKFLOW};
 use serde_yaml_ng::Value;
 
@@ -58,7 +59,7 @@ fn public() -> Config {
 }
 
 fn rendered(config: &Config) -> Vec<RenderedFile> {
-    templates::render(config).unwrap()
+    templates::render(config, &Pins::default()).unwrap()
 }
 
 fn text<'a>(files: &'a [RenderedFile], path: &str) -> &'a str {
@@ -147,7 +148,7 @@ fn the_catalogue_has_the_image_that_the_question_offers() {
 fn an_unknown_image_is_refused_with_the_list_of_known_ones() {
     let mut config = public();
     config.publish.images = vec![ImageName::new("static-rust").unwrap()];
-    let failure = templates::render(&config).unwrap_err();
+    let failure = templates::render(&config, &Pins::default()).unwrap_err();
     assert_eq!(failure.message(), "there is no image `static-rust` in the catalogue");
     assert_eq!(failure.hints(), ["this version of sbi knows: static-go"]);
     assert_eq!(failure.exit_code() as i32, 2);
@@ -158,7 +159,7 @@ fn none_or_two_images_for_one_ecr_repository_are_refused() {
     for count in [0, 2] {
         let mut config = public();
         config.publish.images = vec![ImageName::new("static-go").unwrap(); count];
-        let failure = templates::render(&config).unwrap_err();
+        let failure = templates::render(&config, &Pins::default()).unwrap_err();
         assert!(failure.message().contains(&format!("names {count} images")), "{}", failure.message());
     }
 }
@@ -264,7 +265,7 @@ fn names_and_contacts_that_no_file_can_hold_are_refused() {
     for name in ["", " ", " Acme", "A\nUSER root", "A\rB", "A\u{202e}B", "A\u{2028}B", "A\0B", &"x".repeat(101)] {
         let mut config = public();
         config.publisher.name = name.into();
-        let failure = templates::render(&config).unwrap_err();
+        let failure = templates::render(&config, &Pins::default()).unwrap_err();
         assert_eq!(failure.exit_code() as i32, 2, "{name:?}");
     }
     for contact in [
@@ -282,7 +283,7 @@ fn names_and_contacts_that_no_file_can_hold_are_refused() {
     ] {
         let mut config = public();
         config.publisher.security_contact = contact.into();
-        assert!(templates::render(&config).is_err(), "{contact:?} is accepted");
+        assert!(templates::render(&config, &Pins::default()).is_err(), "{contact:?} is accepted");
     }
     for contact in
         ["security@acme.example", "a.b+c@mail.acme.co.uk", "https://acme.example/security?from=readme#report"]

@@ -15,7 +15,7 @@ const MOST_FILTERS: usize = 5;
 pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     let config = &desired.config;
     let name = &config.ecr.repository;
-    let arn = config.ecr_repository_arn();
+    let arn = config.ecr_repository_arn(&config.ecr.repository);
     let Some(found) = &observed.aws.ecr_repository else {
         let created = plan.add(
             Step::CreateEcrRepository {
@@ -68,7 +68,7 @@ fn plan_lifecycle(plan: &mut Plan, desired: &Desired, found: &EcrRepository) {
     let name = &desired.config.ecr.repository;
     let wanted = lifecycle_policy();
     let step = Step::SetEcrLifecycle {
-        arn: desired.config.ecr_repository_arn(),
+        arn: desired.config.ecr_repository_arn(&desired.config.ecr.repository),
         name: name.clone(),
         policy: wanted.clone(),
         replaces: false,

@@ -44,7 +44,7 @@ fn plan() -> Plan {
     let config = config();
     let mut plan = Plan::default();
     let name = EcrRepositoryName::new("acme/secure-base-images").expect("a name");
-    let arn = config.ecr_repository_arn();
+    let arn = config.ecr_repository_arn(&config.ecr.repository);
     plan.add(
         Step::CreateEcrRepository {
             arn: arn.clone(),

@@ -130,7 +130,8 @@ fn drift(room: &Room, auth: &str) {
         let arn = format!("arn:aws:ecr:eu-central-1:{}:repository/{REPOSITORY}", crate::support::room::ACCOUNT);
         let other = Tag::builder().key(OWNER_TAG).value("acme/other").build().unwrap();
         ecr.tag_resource().resource_arn(arn).tags(other).send().await.unwrap();
-        let harmless = PolicyDocument::new(vec![Statement::allow("No", Values::one("ecr:ListImages"), Values::one("*"))]);
+        let harmless =
+            PolicyDocument::new(vec![Statement::allow("No", Values::one("ecr:ListImages"), Values::one("*"))]);
         if auth == "oidc" {
             iam.put_role_policy()
                 .role_name(IDENTITY)
@@ -198,7 +199,8 @@ fn each_right_of_the_printed_policy_is_missed_somewhere_named_and_nothing_was_wr
             block(async { operator(room).await.create_oidc_provider(&url, FOREIGN_AUDIENCE).await }).unwrap();
         }
     };
-    let starts: [&dyn Fn(&Room, &str); 3] = [&nothing, &drifted, &beside_others];
+    type Start<'a> = &'a dyn Fn(&Room, &str);
+    let starts: [Start<'_>; 3] = [&nothing, &drifted, &beside_others];
     for (name, auth) in [("oidc", Auth::Oidc), ("access-key", Auth::AccessKey)] {
         let policy = operator_policy(&crate::support::world::config(auth));
         let all: BTreeSet<String> = policy

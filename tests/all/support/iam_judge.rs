@@ -54,7 +54,7 @@ impl Judge {
             "principal": config.iam_arn("role/judged"),
         });
         let role = config.iam_arn(&format!("role/{}", config.role()));
-        Some(Self { scope, repository: config.ecr_repository_arn(), role })
+        Some(Self { scope, repository: config.ecr_repository_arn(&config.ecr.repository), role })
     }
 
     /// Policy → whether it allows each call. Panics when a policy is not valid, when AWS knows no such action, or when
