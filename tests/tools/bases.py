@@ -2,12 +2,13 @@
 
     python3 bases.py FOLDER
 
-    FOLDER/static-go/ARCH   what gcr.io/distroless/static-debian13:nonroot holds
-    FOLDER/base-go/ARCH     what gcr.io/distroless/base-nossl-debian13:nonroot holds
-    FOLDER/builder/ARCH     Go, gcc and a shell, for this machine's architecture
-    FOLDER/packages.txt     each package with the version that the archive had
+    FOLDER/static-go/ARCH    what gcr.io/distroless/static-debian13:nonroot holds
+    FOLDER/base-go/ARCH      what gcr.io/distroless/base-nossl-debian13:nonroot holds
+    FOLDER/PRODUCT/index     both architectures of a base in one layout, below one index
+    FOLDER/builder/ARCH      Go, gcc and a shell, for this machine's architecture
+    FOLDER/packages.txt      each package with the version that the archive had
 
-Each is an OCI layout with one manifest. apt checks every package against Debian's signatures. The same packages give
+The others are OCI layouts with one manifest. apt checks every package against Debian's signatures. The same packages give
 the same digests: names are sorted, times are zero, owners are root. The machine's own apt and dpkg are left alone.
 """
 
@@ -252,6 +253,24 @@ def write_layout(folder: Path, layers: list[Layer], arch: str, config: dict, com
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
 
 
+def write_index(folder: Path, layouts: list[Path]) -> None:
+    """One layout from several: their manifests below one index."""
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    manifests = []
+    for layout in layouts:
+        manifests += json.loads((layout / "index.json").read_text())["manifests"]
+        for blob in (layout / "blobs/sha256").iterdir():
+            (blobs / blob.name).write_bytes(blob.read_bytes())
+    media_type = "application/vnd.oci.image.index.v1+json"
+    index = json.dumps({"schemaVersion": 2, "mediaType": media_type, "manifests": manifests}).encode()
+    digest = hashlib.sha256(index).hexdigest()
+    (blobs / digest).write_bytes(index)
+    top = {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(index)}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [top]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+
+
 def main(out: Path) -> None:
     packages = set()
     with tempfile.TemporaryDirectory() as temporary:
@@ -268,6 +287,8 @@ def main(out: Path) -> None:
             for product, names in PRODUCTS.items():
                 layers = [*static_layers({name: debs[name] for name in names}), trust]
                 write_layout(out / product / arch, layers, arch, nonroot)
+        for product in PRODUCTS:
+            write_index(out / product / "index", [out / product / arch for arch in ARCHITECTURES])
         debs = Apt(work / "builder", NATIVE).closure(TOOLCHAIN)
         packages.update(deb.name for deb in debs)
         golang = {

@@ -19,8 +19,9 @@ fn a_pushed_base_keeps_its_digest_in_the_registry() {
 
     // Under the name that Dockerfiles have for it.
     let output = Command::new("skopeo")
-        .args(["inspect", "--format", "{{.Digest}}", "docker://gcr.io/distroless/static-debian13:nonroot"])
-        .env("CONTAINERS_REGISTRIES_CONF", registry.stands_in_for(&["gcr.io"]))
+        .arg("--registries-conf")
+        .arg(registry.stands_in_for(&["gcr.io"]))
+        .args(["inspect", "--no-tags", "--format", "{{.Digest}}", "docker://gcr.io/distroless/static-debian13:nonroot"])
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("sha256:{digest}"), "{output:?}");

@@ -67,7 +67,7 @@ impl Registry {
         self.folder.path().join("storage")
     }
 
-    /// A settings file for `CONTAINERS_REGISTRIES_CONF`: what is asked of one of these hosts is asked of this registry,
+    /// A settings file for buildah's `CONTAINERS_REGISTRIES_CONF` and skopeo's `--registries-conf`: what is asked of one of these hosts is asked of this registry,
     /// as `HOST/REPOSITORY`. The names in Dockerfiles stay as they are.
     pub(crate) fn stands_in_for(&self, hosts: &[&str]) -> PathBuf {
         let mut text = format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", self.address);
