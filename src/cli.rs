@@ -35,6 +35,7 @@ Environment:
   AWS_ENDPOINT_URL                               another endpoint for every AWS service
   GH_TOKEN, GITHUB_TOKEN                         the GitHub token; without one, `gh auth token` is asked
   GITHUB_API_URL                                 another address of GitHub's API
+  SBI_REGISTRY_MIRROR                            a registry to ask in place of every base image's own
   NO_COLOR                                       no colour, whatever its value
 
 Exit codes:
@@ -100,6 +101,8 @@ pub enum Command {
     /// Bring AWS and GitHub to what sbi.toml says, without questions about it.
     Apply(ApplyArgs),
     /// Write the files of the GitHub repository to a folder; needs no network.
+    ///
+    /// Base images are pinned to the digests that the sbi.lock beside sbi.toml holds, where there is one.
     Render(RenderArgs),
     /// Print an IAM document as JSON; needs no network.
     Policy(PolicyArgs),
@@ -215,6 +218,12 @@ pub struct PlanFlags {
     /// Print the IAM documents with the plan.
     #[arg(long)]
     pub show_policies: bool,
+    /// Ask no container registry: base images are named by tag.
+    ///
+    /// Without it each base and builder image is pinned to the digest that its tag has now. Digests that sbi.lock
+    /// holds already stand either way.
+    #[arg(long)]
+    pub offline: bool,
 }
 
 #[derive(Args, Clone, Debug)]

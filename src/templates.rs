@@ -4,6 +4,8 @@ mod catalogue;
 mod escape;
 mod subject;
 
+use std::collections::BTreeSet;
+
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context, syntax::SyntaxConfig};
 
@@ -52,12 +54,24 @@ pub fn secret_names(auth: Auth) -> &'static [&'static str] {
     }
 }
 
-/// Every file of the publisher's repository but `sbi.lock`, sorted by path. Texts end with one line feed.
+/// Every image of somebody else that the rendered files build on, with its tag: sorted, each once.
+///
+/// # Errors
+/// Names the image that the catalogue lacks.
+pub fn references(config: &Config) -> Result<Vec<String>, Failure> {
+    let known = catalogue::products();
+    refuse_unknown(config, &known)?;
+    let chosen = known.iter().filter(|product| config.publish.images.contains(&product.name));
+    let references: BTreeSet<&str> = chosen.flat_map(|product| product.facts.references()).collect();
+    Ok(references.into_iter().map(str::to_owned).collect())
+}
+
+/// Every file of the publisher's repository but `sbi.lock`, sorted by path. Texts end with one line feed. `FROM` lines
+/// carry the digest of `pins` behind the tag where there is one.
 ///
 /// # Errors
 /// Names the image that the catalogue lacks, or the publisher's name or contact that can't be written safely.
 pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure> {
-    let _ = pins;
     let product = product_of(config)?;
     escape::check_publisher_name(&config.publisher.name)?;
     escape::check_contact(&config.publisher.security_contact)?;
@@ -66,11 +80,11 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     let templates =
         [(WORKFLOW, PUBLISH), (".github/dependabot.yml", DEPENDABOT), ("README.md", README), ("SECURITY.md", SECURITY)];
     for (path, template) in templates {
-        files.push(RenderedFile { path: path.into(), text: fill(config, &product, path, template)? });
+        files.push(RenderedFile { path: path.into(), text: fill(config, pins, &product, path, template)? });
     }
     for (name, text) in &product.files {
         let (name, text) = match name.strip_suffix(".j2") {
-            Some(name) => (name, fill(config, &product, name, text)?),
+            Some(name) => (name, fill(config, pins, &product, name, text)?),
             None => (*name, (*text).to_owned()),
         };
         files.push(RenderedFile { path: format!("images/{}/{name}", product.name), text });
@@ -86,18 +100,15 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
 #[must_use]
 pub fn release_notes(config: &Config) -> String {
     // A config that can't be rendered is refused by `render`, before any release is planned.
-    let filled = product_of(config).and_then(|product| fill(config, &product, "release notes", RELEASE_NOTES));
+    let filled =
+        product_of(config).and_then(|product| fill(config, &Pins::default(), &product, "release notes", RELEASE_NOTES));
     tidy(&filled.unwrap_or_else(|_| RELEASE_MARKER.into()))
 }
 
 fn product_of(config: &Config) -> Result<Product, Failure> {
     let known = catalogue::products();
-    let list = known.iter().map(|product| product.name.to_string()).collect::<Vec<_>>().join(", ");
-    if let Some(unknown) = config.publish.images.iter().find(|name| known.iter().all(|product| product.name != **name))
-    {
-        return Err(Failure::usage(format!("there is no image `{unknown}` in the catalogue"))
-            .hinted(format!("this version of sbi knows: {list}")));
-    }
+    refuse_unknown(config, &known)?;
+    let list = list_of(&known);
     let [only] = config.publish.images.as_slice() else {
         let count = config.publish.images.len();
         return Err(Failure::usage(format!("`publish.images` in {CONFIG_FILE} names {count} images"))
@@ -106,10 +117,24 @@ fn product_of(config: &Config) -> Result<Product, Failure> {
     known.into_iter().find(|product| product.name == *only).ok_or_else(|| Failure::new("the catalogue is empty"))
 }
 
-fn fill(config: &Config, product: &Product, name: &str, template: &str) -> Result<String, Failure> {
+fn refuse_unknown(config: &Config, known: &[Product]) -> Result<(), Failure> {
+    match config.publish.images.iter().find(|name| known.iter().all(|product| product.name != **name)) {
+        None => Ok(()),
+        Some(unknown) => Err(Failure::usage(format!("there is no image `{unknown}` in the catalogue"))
+            .hinted(format!("this version of sbi knows: {}", list_of(known)))),
+    }
+}
+
+fn list_of(known: &[Product]) -> String {
+    known.iter().map(|product| product.name.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn fill(config: &Config, images: &Pins, product: &Product, name: &str, template: &str) -> Result<String, Failure> {
     let failed = |error: minijinja::Error| Failure::new(format!("the template of `{name}` is broken")).caused_by(error);
     let pins = catalogue::pins();
     let mut environment = environment().map_err(failed)?;
+    let images = images.clone();
+    environment.add_filter("pinned", move |reference: String| images.pinned(&reference));
     let actions = pins.actions;
     environment.add_function("action", move |action: String, path: Option<String>| {
         let pin = actions.get(&action).ok_or_else(|| {

@@ -9,6 +9,7 @@ use crate::cli::{AnswerFlags, PlanFlags};
 use crate::failure::{Cause, Failure};
 use crate::live::Live;
 use crate::model::config::Config;
+use crate::model::pins::Pins;
 use crate::templates;
 use crate::ui::questions::{Choice, Detected, Draft, Field, merge};
 
@@ -125,6 +126,8 @@ fn complete(
         overwrite: plan.overwrite.iter().cloned().collect(),
         by_pull_request: plan.pull_request,
         environment_settled: !draft.environment_is_open(),
+        offline: plan.offline,
+        pins: Pins::default(),
     };
     let config = draft.finish(detected).map_err(|failure| {
         if yes { failure } else { failure.hinted("add --yes to take the defaults that there are") }

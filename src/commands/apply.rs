@@ -7,6 +7,7 @@ use super::desire::Wishes;
 use crate::cli::{ApplyArgs, GlobalFlags};
 use crate::failure::Failure;
 use crate::live::sign_in::Places;
+use crate::model::pins::Pins;
 
 /// # Errors
 /// When there is no `sbi.toml`; otherwise see `converge`.
@@ -22,6 +23,8 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &C
         overwrite: arguments.plan.overwrite.iter().cloned().collect(),
         by_pull_request: arguments.plan.pull_request,
         environment_settled: true,
+        offline: arguments.plan.offline,
+        pins: Pins::default(),
     };
     let run = Run::real(wishes, global, &arguments.plan, arguments.no_watch);
     converge(&live, &config, &run, console).await.map(drop)

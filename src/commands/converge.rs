@@ -14,9 +14,11 @@ use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
 use crate::model::observed::Observed;
+use crate::model::pins::Pins;
 use crate::plan::setup::plan_setup;
 use crate::plan::step::{Produced, Step};
 use crate::plan::{Kept, Known, Plan};
+use crate::templates;
 use crate::ui::Glyph;
 
 /// What one run was asked to do beside the configuration.
@@ -64,11 +66,18 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
     let wanted = config.publish.environment.as_ref();
     let config = settle_environment(config.clone(), &observed.github.owner, wishes);
     let without_environment = wanted.filter(|_| config.publish.environment.is_none());
-    let desired = desire(config, wishes)?;
+    let references = templates::references(&config)?;
+    let images = pin(live, &references, &observed, wishes).await?;
+    let by_tag = references.iter().any(|reference| images.get(reference).is_none());
+    let desired = desire(config, images, wishes)?;
     let mut plan = plan_setup(&desired, &observed);
     plan.kept.extend(without_environment.map(|name| Kept {
         what: format!("environment {name}"),
         why: format!("GitHub names no plan that has it in private repositories; with one, `--environment {name}`"),
+    }));
+    plan.kept.extend(by_tag.then(|| Kept {
+        what: "base images".into(),
+        why: "named by tag, because no registry was asked; `sbi apply` without `--offline` pins them".into(),
     }));
     plan.refusals.extend(foreign_issuer(live, &desired));
     plan.refusals.extend(too_few_scopes(&plan, &observed));
@@ -78,6 +87,27 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
             .extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
     }
     Ok(Prospect { desired, observed, plan })
+}
+
+/// The digest of each reference: as `sbi.lock` has it, whatever the tag stands for by now, so that a second run changes
+/// nothing and Dependabot proposes what is newer; else as sbi's open pull request has it; else as this run knows it;
+/// else as the registry says.
+async fn pin(live: &Live, references: &[String], observed: &Observed, wishes: &Wishes) -> Result<Pins, Failure> {
+    let found = observed.github.repository.as_ref();
+    let proposed = found.into_iter().flat_map(|found| &found.pull_requests).filter_map(|open| open.lock.as_ref());
+    let mut pins = wishes.pins.clone();
+    for lock in proposed.chain(found.and_then(|found| found.lock.as_ref())) {
+        pins.extend(lock.images.clone());
+    }
+    pins.retain(references);
+    let open: Vec<String> = references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect();
+    if !open.is_empty() && !wishes.offline {
+        let found = live.pin(&open).await.map_err(|failure| {
+            failure.hinted("nothing was changed; with `--offline` base images are named by tag, without a digest")
+        })?;
+        pins.extend(found);
+    }
+    Ok(pins)
 }
 
 /// Every other GitHub than github.com issues its tokens under a URL of its own.
@@ -149,7 +179,7 @@ pub(super) async fn converge(
         return Err(failure);
     }
     let stage = console.stage("looking again");
-    let again = look(live, &config, &settled(&run.wishes)).await?;
+    let again = look(live, &config, &settled(&run.wishes, desired.images)).await?;
     drop(stage);
     if !again.plan.is_empty() || !again.plan.refusals.is_empty() {
         console.show_plan(&again, false, false)?;
@@ -179,9 +209,9 @@ async fn cancellation(console: &Console) {
     console.line(Glyph::Waiting, "cancelled: finishing what is under way");
 }
 
-/// The environment was settled by the first look; the second one must not decide anew.
-fn settled(wishes: &Wishes) -> Wishes {
-    Wishes { environment_settled: true, ..wishes.clone() }
+/// The environment and the digests were settled by the first look; the second one must not decide anew.
+fn settled(wishes: &Wishes, pins: Pins) -> Wishes {
+    Wishes { environment_settled: true, pins, ..wishes.clone() }
 }
 
 /// Tells how the workflow run ended, what exists now, and what is left for a person.

@@ -17,6 +17,10 @@ const PLANS_WITH_PRIVATE_ENVIRONMENTS: [&str; 4] = ["pro", "team", "business", "
 pub(super) struct Wishes {
     pub overwrite: BTreeSet<String>,
     pub by_pull_request: bool,
+    /// Ask no container registry.
+    pub offline: bool,
+    /// Digests that this run has looked up already.
+    pub pins: Pins,
     /// `--environment NAME` or `none` was given, or `sbi.toml` was there before: the answer stands.
     pub environment_settled: bool,
 }
@@ -39,12 +43,13 @@ pub(super) fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wis
 ///
 /// # Errors
 /// An unknown image, or a value that a template refuses.
-pub(super) fn desire(config: Config, wishes: &Wishes) -> Result<Desired, Failure> {
-    let files = templates::render(&config, &Pins::default())?;
+pub(super) fn desire(config: Config, images: Pins, wishes: &Wishes) -> Result<Desired, Failure> {
+    let files = templates::render(&config, &images)?;
     let subject = templates::subject_context(&files)?;
     let release_notes = templates::release_notes(&config);
     Ok(Desired {
         files,
+        images,
         templates: templates::VERSION.to_owned(),
         subject,
         release_notes,

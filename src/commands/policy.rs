@@ -7,6 +7,7 @@ use crate::model::config::Config;
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
+use crate::model::pins::Pins;
 use crate::plan::operator::operator_policy;
 
 use super::answers;
@@ -37,6 +38,6 @@ fn trust(config: Config, arguments: &PolicyArgs) -> Result<PolicyDocument, Failu
     let repository = &config.github.repository;
     let subject_prefix = format!("repo:{}@{owner_id}/{}@{repository_id}", repository.owner(), repository.name());
     let subject_prefix = arguments.subject_prefix.clone().unwrap_or(subject_prefix);
-    let desired = desire(config, &Wishes::default())?;
+    let desired = desire(config, Pins::default(), &Wishes::default())?;
     Ok(trust_policy(&desired.config, &desired.subject, &GithubIdentity { repository_id, owner_id, subject_prefix }))
 }

@@ -18,6 +18,7 @@ use crate::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET, plain_secrets};
 use crate::sandbox::aws::{AwsOptions, AwsStandIn};
 use crate::sandbox::github::{GithubOptions, GithubStandIn, RunContext, RunOutcome, WorkflowRunContext};
 use crate::sandbox::oidc::OidcIssuer;
+use crate::sandbox::registry::RegistryStandIn;
 use crate::templates;
 use crate::ui::Glyph;
 use crate::ui::questions::{Detected, Field};
@@ -36,6 +37,7 @@ struct Room {
     issuer: Arc<OidcIssuer>,
     aws: Arc<AwsStandIn>,
     github: Arc<GithubStandIn>,
+    registry: RegistryStandIn,
 }
 
 /// # Errors
@@ -52,7 +54,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
         git_remote: None,
     };
     console
-        .line(Glyph::Doing, "sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
+        .line(Glyph::Doing, "sandbox: AWS, GitHub and the container registries are stand-ins inside this program; nothing leaves this machine");
     // A made-up repository may be guessed, a real one never is.
     let guess = format!("{LOGIN}/secure-base-images");
     let Decided { config, wishes } =
@@ -63,6 +65,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
         aws_credentials: Some(room.aws.operator_credentials()),
         github_api: Some(room.github.url()),
         github_token: Some(room.github.token()),
+        registry_mirror: Some(room.registry.url()),
     };
     let live = console.sign_in(places, None).await?;
     let live = live.in_region(&config.aws.region);
@@ -100,7 +103,8 @@ fn open(config: &Config) -> Result<Room, Failure> {
         ..GithubOptions::default()
     })
     .map_err(no_port)?;
-    Ok(Room { issuer, aws: Arc::new(aws), github: Arc::new(github) })
+    let registry = RegistryStandIn::start(templates::references(config)?).map_err(no_port)?;
+    Ok(Room { issuer, aws: Arc::new(aws), github: Arc::new(github), registry })
 }
 
 /// The sandbox builds no image, but the publishing job's way into AWS is walked with what the repository really holds:

@@ -7,19 +7,41 @@ use super::console::Console;
 use crate::cli::{GlobalFlags, RenderArgs};
 use crate::failure::Failure;
 use crate::model::desired::RenderedFile;
+use crate::model::lock::{LOCK_FILE, Lock};
 use crate::model::pins::Pins;
 use crate::templates;
+use crate::ui::Glyph;
 
 /// # Errors
 /// Bad or missing answers; files in the way, all of them at once and before any is written.
 pub(super) fn run(global: &GlobalFlags, arguments: &RenderArgs, console: &Console) -> Result<(), Failure> {
     let config = answers::offline(&arguments.answers, &global.config)?;
-    let files = templates::render(&config, &Pins::default())?;
+    let pins = pins_beside(&global.config)?;
+    let by_tag: Vec<String> =
+        templates::references(&config)?.into_iter().filter(|reference| pins.get(reference).is_none()).collect();
+    if !by_tag.is_empty() {
+        let text = format!("named by tag, for want of a digest in {LOCK_FILE}: {}", by_tag.join(", "));
+        console.line(Glyph::Waiting, &text);
+    }
+    let files = templates::render(&config, &pins)?;
     let written = write(&files, &arguments.out, arguments.force)?;
     for path in written {
         console.result(&format!("{}\n", arguments.out.join(path).display()))?;
     }
     Ok(())
+}
+
+/// The digests of the `sbi.lock` that lies beside `sbi.toml`, as in a checkout of the GitHub repository.
+///
+/// # Errors
+/// When there is such a file and it can't be used.
+fn pins_beside(config_file: &Path) -> Result<Pins, Failure> {
+    let path = config_file.with_file_name(LOCK_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Lock::parse(&text)?.images),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Pins::default()),
+        Err(error) => Err(Failure::usage(format!("`{}` can't be read", path.display())).caused_by(error)),
+    }
 }
 
 /// Writes what differs and returns its paths.

@@ -24,6 +24,7 @@ use crate::model::git::CommitId;
 use crate::model::names::GithubRepositoryName;
 use crate::model::secrets::Token;
 
+pub use crate::transport::Timing;
 pub use commits::Delivered;
 pub use releases::{Job, JobStep, Run};
 pub use repository::CreatedRepository;
@@ -34,22 +35,6 @@ pub struct Settings {
     /// `https://api.github.com` unless told; `https://HOST/api/v3` on Enterprise Server.
     pub api_url: Option<String>,
     pub token: Token,
-}
-
-/// How long one call may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    pub connect: Duration,
-    /// From the request's start to the answer's last byte.
-    pub answer: Duration,
-    /// Before the first repetition; each later one waits four times as long.
-    pub pause: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(5), answer: Duration::from_secs(30), pause: Duration::from_millis(250) }
-    }
 }
 
 /// A repeatable call is sent this often at most.

@@ -394,11 +394,12 @@ impl Github {
             pull.head.branch.starts_with(OUR_BRANCHES) && pull.head.repo.as_ref().is_some_and(|repo| repo.id == id)
         });
         let each = ours.map(|pull| async move {
-            let files = match self.tree(name, &pull.head.sha).await? {
-                Some(tree) => files_of(tree, name)?,
-                None => BTreeMap::new(),
-            };
-            Ok::<_, Failure>(PullRequest { number: pull.number, branch: pull.head.branch, url: pull.html_url, files })
+            let (tree, lock) =
+                try_join!(self.tree(name, &pull.head.sha), self.file_at(name, LOCK_FILE, Some(&pull.head.sha)))?;
+            let files = tree.map_or_else(|| Ok(BTreeMap::new()), |tree| files_of(tree, name))?;
+            let lock = lock.as_ref().and_then(text_of).and_then(|text| Lock::parse(&text).ok());
+            let (number, url) = (pull.number, pull.html_url);
+            Ok::<_, Failure>(PullRequest { number, branch: pull.head.branch, url, files, lock })
         });
         try_join_all(each).await
     }

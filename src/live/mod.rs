@@ -1,4 +1,4 @@
-//! AWS and GitHub as they are: observing them, and carrying out one step on the right side.
+//! AWS, GitHub and container registries as they are: observing them, and carrying out one step on the right side.
 
 #[cfg(feature = "sandbox")]
 pub mod publisher;
@@ -20,16 +20,19 @@ use crate::model::git::CommitId;
 use crate::model::identity::{POLICY_NAME, provider_arn};
 use crate::model::names::GithubRepositoryName;
 use crate::model::observed::{AwsObserved, CallerIdentity, GithubIdentity, GithubObserved, Observed, Viewer};
+use crate::model::pins::Pins;
 use crate::model::region::Region;
 use crate::plan::Known;
 use crate::plan::Plan;
 use crate::plan::operator::rights;
 use crate::plan::step::{Permission, Produced, RoleTrust, Step};
+use crate::registry::Registry;
 
 /// Both sides, signed in.
 pub struct Live {
     aws: Aws,
     github: Github,
+    registry: Registry,
     /// Where people look at repositories: `https://github.com`.
     web: String,
 }
@@ -53,6 +56,14 @@ impl Live {
             return self;
         }
         Self { aws: self.aws.in_region(region), ..self }
+    }
+
+    /// The digest behind each reference now, as the registries tell it, all asked at once.
+    ///
+    /// # Errors
+    /// The first registry that can't be reached or refuses.
+    pub async fn pin(&self, references: &[String]) -> Result<Pins, Failure> {
+        self.registry.pin(references).await
     }
 
     /// A repository's address for people.

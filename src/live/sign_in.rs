@@ -7,6 +7,7 @@ use crate::aws::{self, Aws};
 use crate::failure::{Cause, Failure};
 use crate::github::{self, Github};
 use crate::model::secrets::{AccessKey, Token};
+use crate::registry::{self, Registry};
 
 /// Where AWS and GitHub are, when it is not where they usually are.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub struct Places {
     pub github_api: Option<String>,
     /// A token beside the environment and `gh`.
     pub github_token: Option<Token>,
+    /// A registry in the place of every other; otherwise `SBI_REGISTRY_MIRROR`, otherwise each image's own.
+    pub registry_mirror: Option<String>,
 }
 
 impl Live {
@@ -32,11 +35,14 @@ impl Live {
         profile: Option<String>,
         ask: impl FnOnce(String) -> F,
     ) -> Result<Self, Failure> {
-        let Places { aws_endpoint: endpoint, aws_credentials: credentials, github_api, github_token } = places;
+        let Places { aws_endpoint: endpoint, aws_credentials: credentials, github_api, github_token, registry_mirror } =
+            places;
+        let mirror = registry_mirror.or_else(|| environment(registry::MIRROR_VARIABLE));
+        let registry = Registry::connect(mirror.as_deref())?;
         let settings = aws::Settings { profile, region: None, endpoint, credentials };
         let (aws, (github, host)) =
             futures_util::future::try_join(Aws::connect(settings), to_github(github_api, github_token, ask)).await?;
-        Ok(Self { aws, github, web: format!("https://{host}") })
+        Ok(Self { aws, github, registry, web: format!("https://{host}") })
     }
 }
 
@@ -46,7 +52,6 @@ async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
     token: Option<Token>,
     ask: impl FnOnce(String) -> F,
 ) -> Result<(Github, String), Failure> {
-    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let api_url = api_url.or_else(|| environment("GITHUB_API_URL"));
     let host = host_of(api_url.as_deref())?;
     let token = match token.or_else(|| github::find_token(&environment, &host, &|_| None)) {
@@ -57,6 +62,10 @@ async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
         },
     };
     Ok((Github::connect(github::Settings { api_url, token })?, host))
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn no_token(host: &str) -> Failure {

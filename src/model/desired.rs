@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::config::Config;
 use super::git::BlobId;
 use super::identity::SubjectContext;
+use super::pins::Pins;
 
 /// Stands in the body of every release that sbi makes, invisible when rendered.
 pub const RELEASE_MARKER: &str = "<!-- sbi -->";
@@ -15,6 +16,8 @@ pub struct Desired {
     pub config: Config,
     /// The rendered files, `sbi.toml` included, `sbi.lock` not: planning writes that one.
     pub files: Vec<RenderedFile>,
+    /// The digests that the rendered files name, for `sbi.lock`.
+    pub images: Pins,
     /// The version of the templates, for `sbi.lock`.
     pub templates: String,
     /// Where the rendered workflow's publish job gets its OIDC subject from.

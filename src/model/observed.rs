@@ -218,4 +218,6 @@ pub struct PullRequest {
     pub url: String,
     /// Path → blob id at the branch's tip.
     pub files: BTreeMap<String, BlobId>,
+    /// `sbi.lock` at the branch's tip, when it can be read.
+    pub lock: Option<Lock>,
 }

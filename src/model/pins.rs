@@ -21,6 +21,16 @@ impl Pins {
         self.0.get(reference)
     }
 
+    /// Leaves only the pins of these references.
+    pub fn retain(&mut self, references: &[String]) {
+        self.0.retain(|reference, _| references.contains(reference));
+    }
+
+    /// Takes over every pin of `others`.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -8,6 +8,7 @@ pub mod setup;
 pub mod step;
 
 use crate::failure::Failure;
+use crate::model::pins::Pins;
 use step::Step;
 
 /// A step's place in its plan. Only `Plan::add` makes one, so needs always point backwards and no cycle can be written.
@@ -54,6 +55,8 @@ pub struct Plan {
     pub kept: Vec<Kept>,
     /// What must wait for somebody else, with the command that goes on afterwards.
     pub waiting: Vec<String>,
+    /// Images of others whose digest is new in the files of this plan.
+    pub pinned: Pins,
     /// Why this plan must not be applied. Shown all at once.
     pub refusals: Vec<Failure>,
 }

@@ -73,6 +73,11 @@ pub(super) struct Runner {
 }
 
 impl ImageFacts {
+    /// The images of others that this one is built from and with.
+    pub(super) fn references(&self) -> [&str; 2] {
+        [&self.base, &self.builder]
+    }
+
     /// # Errors
     /// Names the platform that no hosted runner has.
     pub(super) fn runners(&self) -> Result<Vec<Runner>, String> {

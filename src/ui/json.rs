@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::report::Summary;
 use crate::apply::{Outcome, Report};
 use crate::failure::{Cause, Failure};
+use crate::model::names::Digest;
 use crate::plan::Plan;
 use crate::plan::step::{Line, Sign};
 
@@ -17,6 +18,8 @@ pub struct PlanJson {
     pub format_version: u32,
     pub changes: Vec<ChangeJson>,
     pub kept: Vec<KeptJson>,
+    /// Images of others whose digest is new in the files.
+    pub pinned: Vec<PinJson>,
     pub waiting: Vec<String>,
     pub refusals: Vec<FailureJson>,
 }
@@ -39,6 +42,14 @@ pub struct KeptJson {
 }
 
 #[derive(Debug, Serialize)]
+pub struct PinJson {
+    /// With its tag, such as `gcr.io/distroless/static-debian13:nonroot`.
+    pub image: String,
+    /// What the tag stood for when the registry was asked.
+    pub digest: String,
+}
+
+#[derive(Debug, Serialize)]
 pub struct FailureJson {
     pub error: String,
     /// One word for the kind of refusal, such as `denied`.
@@ -58,6 +69,7 @@ pub struct OutcomeJson {
     pub succeeded: bool,
     pub cancelled: bool,
     pub steps: Vec<StepJson>,
+    pub pinned: Vec<PinJson>,
     pub links: Vec<LinkJson>,
     pub next: Vec<String>,
 }
@@ -92,10 +104,16 @@ impl PlanJson {
             format_version: FORMAT_VERSION,
             changes: changes(plan),
             kept: plan.kept.iter().map(|kept| KeptJson { what: kept.what.clone(), why: kept.why.clone() }).collect(),
+            pinned: pins(plan),
             waiting: plan.waiting.clone(),
             refusals: plan.refusals.iter().map(FailureJson::new).collect(),
         }
     }
+}
+
+fn pins(plan: &Plan) -> Vec<PinJson> {
+    let pin = |(image, digest): (&str, &Digest)| PinJson { image: image.to_owned(), digest: digest.to_string() };
+    plan.pinned.iter().map(pin).collect()
 }
 
 fn changes(plan: &Plan) -> Vec<ChangeJson> {
@@ -154,6 +172,7 @@ impl OutcomeJson {
             succeeded: report.succeeded(),
             cancelled: report.cancelled,
             steps: changes(plan).into_iter().zip(&report.outcomes).map(step).collect(),
+            pinned: pins(plan),
             links: summary.links.iter().cloned().map(|(label, url)| LinkJson { label, url }).collect(),
             next: summary.next.clone(),
         }

@@ -51,6 +51,7 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     let count = counted(&lines);
     print_changes(&lines, style, w)?;
     print_files(plan, style, w)?;
+    print_pinned(plan, style, w)?;
     section("will not be touched:", plan.kept.iter().map(|kept| format!("{}: {}", kept.what, kept.why)), style, w)?;
     section("waits for you:", plan.waiting.iter().cloned(), style, w)?;
     if !lines.is_empty() || !plan.kept.is_empty() || !plan.waiting.is_empty() {
@@ -85,6 +86,19 @@ fn print_files(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
             let sign = if commit.new_paths.contains(path) { Sign::Add } else { Sign::Change };
             writeln!(w, "  {} {}", sign.as_str(), harmless(path))?;
         }
+    }
+    Ok(())
+}
+
+/// The digests that are new in the files: a person can compare them with what the images' publishers tell.
+fn print_pinned(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
+    let arrow = if style.unicode { "→" } else { "->" };
+    let pins = plan.pinned.iter().map(|(reference, digest)| format!("{reference} {arrow} {digest}"));
+    for (index, pin) in pins.enumerate() {
+        if index == 0 {
+            writeln!(w, "\n  {}", style.paint(Paint::Bold, "base images, pinned:"))?;
+        }
+        paragraph("  +", 4, &pin, style, w)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! anywhere.
 
 mod adoption;
+mod pins;
 mod rules;
 mod same_as_moto;
 
@@ -15,7 +16,6 @@ use std::time::Duration;
 use sbi::model::config::{Auth, Config};
 use sbi::model::identity::publishing_policy;
 use sbi::model::lock::Lock;
-use sbi::model::pins::Pins;
 use sbi::plan::setup::plain_secrets;
 use sbi::sandbox::github::{GithubOptions, Organization, RepositorySnapshot, Rules, Seed, TokenScopes};
 use sbi::sandbox::http::{Answer, Request, Weather};
@@ -33,6 +33,10 @@ fn repository(room: &Room) -> RepositorySnapshot {
 
 fn config(room: &Room) -> Config {
     Config::parse(std::str::from_utf8(&repository(room).files["sbi.toml"]).unwrap()).unwrap()
+}
+
+fn lock(room: &Room) -> Lock {
+    Lock::parse(std::str::from_utf8(&repository(room).files["sbi.lock"]).unwrap()).unwrap()
 }
 
 /// One of everything, matched on both sides; `foreign` secrets are others'.
@@ -70,12 +74,14 @@ fn assert_set_up(room: &Room, auth: &str) {
     let found = repository(room);
     assert_eq!(found.releases.iter().filter(|release| release.tag == "v1.0.0").count(), 1);
     assert!(!found.actions.default_write && found.actions.sha_pinning_required);
-    let rendered = sbi::templates::render(&config, &Pins::default()).unwrap();
+    let lock = lock(room);
+    let rendered = sbi::templates::render(&config, &lock.images).unwrap();
     for file in &rendered {
         assert_eq!(found.files.get(&file.path).map(Vec::as_slice), Some(file.text.as_bytes()), "{}", file.path);
     }
-    let lock = Lock::parse(std::str::from_utf8(&found.files["sbi.lock"]).unwrap()).unwrap();
     assert_eq!(lock.files.len(), rendered.len());
+    let pinned: Vec<String> = lock.images.iter().map(|(reference, _)| reference.to_owned()).collect();
+    assert_eq!(pinned, sbi::templates::references(&config).unwrap());
 }
 
 #[track_caller]

@@ -10,6 +10,7 @@ mod bad_days;
 mod cli;
 mod contract_aws;
 mod contract_github;
+mod contract_registry;
 mod convergence;
 mod images;
 mod least_privilege;

@@ -1,6 +1,7 @@
 //! What is rendered: judged by programs that nobody here wrote over every combination of options, and executed.
 
 mod linters;
+mod pins;
 mod scripts;
 
 use std::path::Path;

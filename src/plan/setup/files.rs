@@ -12,6 +12,7 @@ use crate::model::desired::{Desired, RenderedFile};
 use crate::model::git::{BlobId, CommitId};
 use crate::model::lock::{LOCK_FILE, Lock};
 use crate::model::observed::{GithubRepository, Observed, PullRequest};
+use crate::model::pins::Pins;
 use crate::plan::step::Step;
 use crate::plan::{Known, Plan, StepId};
 
@@ -49,6 +50,8 @@ pub(super) struct Comparison {
     changes: BTreeMap<String, String>,
     new_paths: BTreeSet<String>,
     kept: Vec<(String, State)>,
+    /// What the default branch's `sbi.lock` holds no digest of yet, or another one.
+    pinned: Pins,
     lock: BlobId,
 }
 
@@ -89,6 +92,13 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
     for (name, value) in plain_secrets(&desired.config) {
         lock.uploaded.insert(name.into(), fingerprint(&value));
     }
+    lock.images.clone_from(&desired.images);
+    let mut pinned = Pins::default();
+    for (reference, digest) in desired.images.iter() {
+        if rendered_before.images.get(reference) != Some(digest) {
+            pinned.insert(reference, digest.clone());
+        }
+    }
     if !changes.is_empty() || lock.templates.is_empty() {
         lock.templates.clone_from(&desired.templates);
     }
@@ -101,7 +111,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
         }
         changes.insert(lock.path, lock.text);
     }
-    Comparison { changes, new_paths, kept, lock: lock_id }
+    Comparison { changes, new_paths, kept, pinned, lock: lock_id }
 }
 
 pub(super) fn plan(
@@ -184,7 +194,7 @@ fn plan_commit(
     rewritten: &[StepId],
     comparison: Comparison,
 ) -> Landing {
-    let Comparison { changes: files, new_paths, .. } = comparison;
+    let Comparison { changes: files, new_paths, pinned, .. } = comparison;
     let rules = found.map(|found| found.branch_rules.clone()).unwrap_or_default();
     let by_pull_request = rules.pull_request_required || desired.by_pull_request;
     let open = found.and_then(open_pull_request);
@@ -225,6 +235,7 @@ fn plan_commit(
             delivery,
         }),
     };
+    plan.pinned = pinned;
     let id = plan.add(step, rewritten.iter().copied().chain(needs_parent));
     if by_pull_request {
         plan.waiting.push("merge the pull request of this run, then run `sbi apply`".into());

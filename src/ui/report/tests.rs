@@ -6,7 +6,7 @@ use super::*;
 use crate::apply::{Outcome, Report};
 use crate::failure::Cause;
 use crate::model::identity::{SubjectContext, publishing_policy};
-use crate::model::names::{EcrRepositoryName, ReleaseTag, RoleName};
+use crate::model::names::{Digest, EcrRepositoryName, ReleaseTag, RoleName};
 use crate::model::observed::TagMutability;
 use crate::plan::step::{Produced, RoleTrust, Step};
 use crate::plan::{Kept, Known};
@@ -446,12 +446,30 @@ fn programs_read_the_same_plan() {
           "why": "is not ours; `--overwrite README.md` replaces it"
         }
       ],
+      "pinned": [],
       "waiting": [
         "merge https://github.com/acme/base/pull/7, then run `sbi apply`"
       ],
       "refusals": []
     }
     "#);
+}
+
+#[test]
+fn digests_that_are_new_are_listed_for_people_and_for_programs() {
+    let mut plan = Plan::default();
+    let digest = format!("sha256:{}", "a1".repeat(32));
+    plan.pinned.insert("gcr.io/distroless/static-debian13:nonroot", Digest::new(digest.as_str()).expect("a digest"));
+    let text = shown(|w| print_plan(&plan, &config(), &who(), at(200), w));
+    let line = format!("\n  + gcr.io/distroless/static-debian13:nonroot → {digest}\n");
+    assert!(text.contains("\n  base images, pinned:\n") && text.contains(&line), "{text}");
+    let narrow = shown(|w| print_plan(&plan, &config(), &who(), Style { unicode: false, ..at(80) }, w));
+    assert!(
+        narrow.contains(&format!("\n  + gcr.io/distroless/static-debian13:nonroot ->\n    {digest}\n")),
+        "{narrow}"
+    );
+    let [pin] = json::PlanJson::new(&plan).pinned.try_into().expect("one pin");
+    assert_eq!((pin.image.as_str(), pin.digest), ("gcr.io/distroless/static-debian13:nonroot", digest));
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn broken(status: u16) -> Weather {
 fn nobody_listening_names_the_address() {
     let room = Room::new();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for variable in ["AWS_ENDPOINT_URL", "GITHUB_API_URL"] {
+    for variable in ["AWS_ENDPOINT_URL", "GITHUB_API_URL", "SBI_REGISTRY_MIRROR"] {
         let mut command = room.command(&[&["init", "--yes"], ANSWERS].concat());
         command.env(variable, format!("http://{free}"));
         ran(command).refused(&room, 1, &["127.0.0.1"]);
@@ -55,7 +55,7 @@ fn a_lost_answer_to_a_creation_is_never_sent_twice_and_the_next_run_finishes() {
 
 /// The proxy answers by itself: that the request arrives there is the point.
 #[test]
-fn a_proxy_is_used_for_both_sides_and_loopback_is_left_out() {
+fn a_proxy_is_used_for_both_sides_and_registries_and_loopback_is_left_out() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = proxy.local_addr().unwrap();
     let (arrived, requests) = channel();
@@ -79,6 +79,14 @@ fn a_proxy_is_used_for_both_sides_and_loopback_is_left_out() {
     ran(command).refused(&room, 1, &[]);
     let seen: Vec<String> = requests.try_iter().collect();
     for host in ["CONNECT github.acme.example:443", "CONNECT sts.eu-central-1.amazonaws.com:443"] {
+        assert!(seen.iter().any(|line| line.starts_with(host)), "{host} is not in {seen:?}");
+    }
+    // A registry is asked when both sides have answered, which are on loopback here.
+    let mut command = room.command(&[&["init", "--yes"], ANSWERS].concat());
+    command.env("HTTPS_PROXY", format!("http://{address}")).env_remove("SBI_REGISTRY_MIRROR");
+    ran(command).refused(&room, 1, &["could not look up the digest of", "`--offline`"]);
+    let seen: Vec<String> = requests.try_iter().collect();
+    for host in ["CONNECT gcr.io:443", "CONNECT registry-1.docker.io:443"] {
         assert!(seen.iter().any(|line| line.starts_with(host)), "{host} is not in {seen:?}");
     }
     // With the stand-ins on loopback the same proxy is not asked.

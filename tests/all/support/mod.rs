@@ -6,6 +6,7 @@ pub(crate) mod iam_judge;
 pub(crate) mod moto;
 pub(crate) mod openapi;
 pub(crate) mod registry;
+pub(crate) mod registry_content;
 pub(crate) mod rest;
 pub(crate) mod room;
 pub(crate) mod terminal;

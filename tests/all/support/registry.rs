@@ -20,6 +20,12 @@ impl Registry {
     /// `None` when docker-registry is not installed. Without TLS and without credentials.
     #[must_use = "a test without its tool must return early"]
     pub(crate) fn start() -> Option<Self> {
+        Self::configured("")
+    }
+
+    /// The same, with `more` added to its settings.
+    #[must_use = "a test without its tool must return early"]
+    pub(crate) fn configured(more: &str) -> Option<Self> {
         system_tool("docker-registry")?;
         let folder = tempfile::tempdir().unwrap();
         let settings = folder.path().join("registry.yml");
@@ -28,7 +34,7 @@ impl Registry {
             &settings,
             format!(
                 "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
-                 storage: {{filesystem: {{rootdirectory: '{}'}}, delete: {{enabled: true}}}}\n",
+                 storage: {{filesystem: {{rootdirectory: '{}'}}, delete: {{enabled: true}}}}\n{more}",
                 storage.display()
             ),
         )

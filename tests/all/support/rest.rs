@@ -70,7 +70,10 @@ impl Rest {
             request = request.header(name, value);
         }
         let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let request = request.header("content-type", "application/json").body(Full::new(bytes)).unwrap();
+        if !self.headers.contains_key("content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        let request = request.body(Full::new(bytes)).unwrap();
         self.runtime.block_on(async {
             let response = self.client.request(request).await.unwrap();
             let (head, body) = response.into_parts();

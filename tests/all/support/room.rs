@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use sbi::model::config::Auth;
 use sbi::sandbox::aws::{AwsOptions, AwsStandIn};
 use sbi::sandbox::github::{GithubOptions, GithubStandIn};
 use sbi::sandbox::http::Request;
 use sbi::sandbox::oidc::OidcIssuer;
+use sbi::sandbox::registry::RegistryStandIn;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REPOSITORY: &str = "acme/bases";
@@ -37,6 +39,7 @@ pub(crate) const ANSWERS: &[&str] = &[
 pub(crate) struct Room {
     pub(crate) aws: AwsStandIn,
     pub(crate) github: GithubStandIn,
+    pub(crate) registry: RegistryStandIn,
     folder: tempfile::TempDir,
 }
 
@@ -73,7 +76,12 @@ impl Room {
         let issuer = Arc::new(OidcIssuer::new().unwrap());
         let aws = AwsStandIn::start(AwsOptions::new(ACCOUNT.parse().unwrap())).unwrap();
         aws.trust_github_issuer(issuer);
-        Self { aws, github: GithubStandIn::start(github).unwrap(), folder: tempfile::tempdir().unwrap() }
+        Self {
+            aws,
+            github: GithubStandIn::start(github).unwrap(),
+            registry: RegistryStandIn::start(base_images()).unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// How many calls changed something so far, refused ones included.
@@ -99,6 +107,7 @@ impl Room {
         let mut command = bare(self.folder(), arguments);
         command.env("AWS_ENDPOINT_URL", self.aws.url());
         command.env("GITHUB_API_URL", self.github.url());
+        command.env("SBI_REGISTRY_MIRROR", self.registry.url());
         let key = self.aws.operator_credentials();
         command.env("AWS_ACCESS_KEY_ID", key.id());
         command.env("AWS_REGION", "eu-central-1");
@@ -119,6 +128,13 @@ impl Room {
     pub(crate) fn init(&self, flags: &[&str]) -> Ran {
         self.sbi(&[&["init", "--yes"], ANSWERS, flags].concat())
     }
+}
+
+/// Every image of somebody else that the catalogue names.
+pub(crate) fn base_images() -> Vec<String> {
+    let mut config = super::world::config(Auth::Oidc);
+    config.publish.images = sbi::templates::images().into_iter().map(|image| image.name).collect();
+    sbi::templates::references(&config).unwrap()
 }
 
 /// The binary in `folder` with an empty environment.

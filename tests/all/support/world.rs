@@ -14,6 +14,7 @@ use sbi::model::git::{BlobId, CommitId};
 use sbi::model::identity::{SubjectContext, provider_arn};
 use sbi::model::lock::{LOCK_FILE, Lock};
 use sbi::model::observed::*;
+use sbi::model::pins::Pins;
 use sbi::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET};
 use sbi::plan::step::{Produced, Step};
 use sbi::plan::{Known, StepId};
@@ -76,6 +77,7 @@ pub(crate) fn desired(auth: Auth) -> Desired {
             file("images/static-go/Dockerfile", "FROM scratch\n"),
             file("sbi.toml", &config.to_text()),
         ],
+        images: pins(),
         templates: "1.2.3".into(),
         subject: SubjectContext::Environment("publish".parse().unwrap()),
         release_notes: "The first release\n<!-- sbi -->\n".into(),
@@ -83,6 +85,14 @@ pub(crate) fn desired(auth: Auth) -> Desired {
         by_pull_request: false,
         config,
     }
+}
+
+/// What the rendered files build on.
+fn pins() -> Pins {
+    let mut pins = Pins::default();
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    pins.insert("gcr.io/distroless/static-debian13:nonroot", digest.parse().unwrap());
+    pins
 }
 
 /// An account and a person with nothing in them.
@@ -332,6 +342,7 @@ impl World {
                         branch: branch.clone(),
                         url: url.clone(),
                         files,
+                        lock: commit.files.get(LOCK_FILE).and_then(|text| Lock::parse(text).ok()),
                     });
                     return Ok(Produced::PullRequest { number, url });
                 }

@@ -10,7 +10,7 @@ use crate::support::tools::{node_package, python_tool, root, system_tool};
 use sbi::templates::WORKFLOW;
 
 /// Runs a program that says nothing when it finds nothing, and shows what it said otherwise.
-fn assert_clean(command: &mut Command, what: &str) {
+pub(super) fn assert_clean(command: &mut Command, what: &str) {
     let output = command.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{what}:\n{said}");
