@@ -10,9 +10,9 @@ mod init;
 mod next_steps;
 mod plan;
 mod policy;
-#[cfg(feature = "sandbox")]
-mod rehearse;
 mod render;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 
 use std::process::ExitCode;
 

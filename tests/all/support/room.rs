@@ -41,6 +41,8 @@ pub(crate) struct Room {
     pub(crate) github: GithubStandIn,
     pub(crate) registry: RegistryStandIn,
     folder: tempfile::TempDir,
+    /// Flags of every `init` beside the answers.
+    more: &'static [&'static str],
 }
 
 /// What one run of the binary left.
@@ -81,7 +83,14 @@ impl Room {
             github: GithubStandIn::start(github).unwrap(),
             registry: RegistryStandIn::start(base_images()).unwrap(),
             folder: tempfile::tempdir().unwrap(),
+            more: &[],
         }
+    }
+
+    /// The same with a second product beside `static-go`; `None` where the catalogue has no other.
+    pub(crate) fn with_two_images() -> Option<Self> {
+        let second = sbi::templates::images().iter().any(|image| image.name.as_str() == "base-go");
+        second.then(|| Self { more: &["--image", "base-go"], ..Self::new() })
     }
 
     /// How many calls changed something so far, refused ones included.
@@ -124,9 +133,13 @@ impl Room {
         ran(self.command(arguments))
     }
 
+    pub(crate) fn init_arguments<'a>(&self, flags: &[&'a str]) -> Vec<&'a str> {
+        [&["init", "--yes"], ANSWERS, self.more, flags].concat()
+    }
+
     /// `sbi init` with every answer, and these flags beside.
     pub(crate) fn init(&self, flags: &[&str]) -> Ran {
-        self.sbi(&[&["init", "--yes"], ANSWERS, flags].concat())
+        self.sbi(&self.init_arguments(flags))
     }
 }
 

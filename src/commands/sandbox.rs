@@ -12,7 +12,9 @@ use crate::live::publisher::Publisher;
 use crate::live::sign_in::Places;
 use crate::live::watch::Patience;
 use crate::model::config::{Auth, Config};
-use crate::model::names::EcrRepositoryName;
+use crate::model::identity::ReadingRef;
+use crate::model::names::{EcrRepositoryName, GitTag};
+use crate::model::pins::Pins;
 use crate::model::secrets::AccessKey;
 use crate::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET, plain_secrets};
 use crate::sandbox::aws::{AwsOptions, AwsStandIn};
@@ -29,6 +31,10 @@ const LOGIN: &str = "octo-publisher";
 const NAME: &str = "Octo Publisher";
 const MAIL: &str = "security@octo-publisher.example";
 const REGION: &str = "us-east-1";
+
+/// The jobs of the rendered workflow that go to AWS, by their names.
+const PUBLISH_JOB: &str = "Publish";
+const VERIFY_JOB: &str = "Verify";
 
 /// Left in the folder, so that the next rehearsal knows that it may replace it.
 const MARKER: &str = "SANDBOX.txt";
@@ -77,7 +83,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
         config_file: None,
         rehearsal: true,
     };
-    run_publish_job_for_real(&room, &config);
+    walk_into_aws_for_real(&room, &config);
     let outcome = converge(&live, &config, &run, console).await;
     // Even after a failure, what the repository holds is worth a look; after a no there is nothing to look at.
     write_repository(&room, &config, out, console)?;
@@ -107,41 +113,75 @@ fn open(config: &Config) -> Result<Room, Failure> {
     Ok(Room { issuer, aws: Arc::new(aws), github: Arc::new(github), registry })
 }
 
-/// The sandbox builds no image, but the publishing job's way into AWS is walked with what the repository really holds:
-/// its secrets and the claims of its token. A job that AWS turns away fails its run.
-fn run_publish_job_for_real(room: &Room, config: &Config) {
+/// The sandbox builds no image, but the ways of its jobs into AWS are walked with what the repository really holds: its
+/// secrets and the claims of their tokens. A job that AWS turns away fails its run.
+fn walk_into_aws_for_real(room: &Room, config: &Config) {
     let (issuer, aws_url) = (Arc::clone(&room.issuer), room.aws.url());
     let github = Arc::downgrade(&room.github);
-    let (region, auth) = (config.aws.region.clone(), config.publish.auth);
+    let config = config.clone();
     room.github.set_run_outcome(move |context: &RunContext| {
         let Some(github) = github.upgrade() else { return RunOutcome::Cancelled };
         let secret = |name: &str| -> Option<String> {
             use secrecy::ExposeSecret as _;
             Some(github.open_secret(&context.repository, name)?.expose_secret().to_owned())
         };
-        let claims = context.jobs.iter().find_map(|job| job.claims.clone());
-        let job = async {
-            let repository: EcrRepositoryName = secret("ECR_REPOSITORY").unwrap_or_default().parse()?;
-            let (endpoint, region) = (aws_url.clone(), region.clone());
-            let publisher = match auth {
-                Auth::Oidc => {
-                    let token = issuer.sign(&claims.unwrap_or_default())?;
-                    let role = secret("AWS_ROLE_ARN").unwrap_or_default();
-                    Publisher::with_token(endpoint, region, &role, &token).await?
-                }
+        // What the workflow's own plan decides: which image the tag releases, and where it goes.
+        let tag: Option<GitTag> = context.tag.parse().ok();
+        let outlet = config
+            .outlets()
+            .into_iter()
+            .find(|outlet| tag.as_ref().is_some_and(|tag| tag.image() == outlet.tag.image()));
+        let Some((tag, outlet)) = tag.zip(outlet) else {
+            return RunOutcome::Failure { job: "Plan".into(), step: None };
+        };
+        // The workflow holds the table of several, and a secret tells it the only one.
+        let repository = match config.publish.images.as_slice() {
+            [_] => secret("ECR_REPOSITORY").unwrap_or_default().parse(),
+            _ => Ok(outlet.ecr_repository),
+        };
+        let claims = |job: &str| {
+            context
+                .jobs
+                .iter()
+                .find(|found| found.name == job)
+                .and_then(|found| found.claims.clone())
+                .unwrap_or_default()
+        };
+        let assume = async |role: &str, claims: &serde_json::Value| {
+            let token = issuer.sign(claims)?;
+            Publisher::with_token(aws_url.clone(), config.aws.region.clone(), role, &token).await
+        };
+        let no_repository = |_: &Failure| Failure::new("the secret ECR_REPOSITORY names no ECR repository");
+        let publish = async {
+            let publisher = match config.publish.auth {
+                Auth::Oidc => assume(&secret("AWS_ROLE_ARN").unwrap_or_default(), &claims(PUBLISH_JOB)).await?,
                 Auth::AccessKey => {
                     let id = secret(KEY_ID_SECRET).unwrap_or_default();
                     let key = AccessKey::new(id, secret(SECRET_KEY_SECRET).unwrap_or_default());
-                    Publisher::with_key(endpoint, region, key).await?
+                    Publisher::with_key(aws_url.clone(), config.aws.region.clone(), key).await?
                 }
             };
-            publisher.start_push(&repository).await
+            publisher.start_push(repository.as_ref().map_err(no_repository)?).await
         };
-        match on_a_thread_of_its_own(job) {
-            Ok(()) => RunOutcome::Success,
-            Err(_) => RunOutcome::Failure { job: "publish".into(), step: None },
+        let verify = async {
+            let has_token = !claims(VERIFY_JOB).is_null();
+            if config.publish.auth == Auth::Oidc && has_token {
+                let reader = assume(&reading_role(&config), &claims(VERIFY_JOB)).await?;
+                reader.start_pull(repository.as_ref().map_err(no_repository)?, tag.version()).await?;
+            }
+            Ok::<(), Failure>(())
+        };
+        let failed = |job: &str| RunOutcome::Failure { job: job.into(), step: None };
+        match on_a_thread_of_its_own(async { Ok((publish.await.is_ok(), verify.await.is_ok())) }) {
+            Ok((true, true)) => RunOutcome::Success,
+            Ok((true, false)) => failed(VERIFY_JOB),
+            Ok((false, _)) | Err(_) => failed(PUBLISH_JOB),
         }
     });
+}
+
+fn reading_role(config: &Config) -> String {
+    config.iam_arn(&format!("role/{}", config.read_role()))
 }
 
 /// The stand-in's server asks from inside its own runtime, where no other one may block.
@@ -171,12 +211,61 @@ async fn prove(room: &Room, config: &Config) -> Result<Vec<String>, Failure> {
             Publisher::with_key(room.aws.url(), config.aws.region.clone(), uploaded_key(room, &repository)?).await?
         }
     };
-    publisher.start_push(&config.ecr.repository).await.map_err(|failure| failure.during("prove the push"))?;
-    proved.push(format!("the publishing identity can push to {}", config.ecr.repository));
+    for repository in config.ecr_repositories() {
+        publisher.start_push(&repository).await.map_err(|failure| failure.during("prove the push"))?;
+        proved.push(format!("the publishing identity can push to {repository}"));
+    }
     let other: EcrRepositoryName = format!("{}-other", config.ecr.repository).parse()?;
     expect_refusal(publisher.start_push(&other).await, &format!("a push to {other}"))?;
     proved.push(format!("it is refused a push to {other}"));
+    prove_reader(room, config, &repository, &mut proved).await?;
     Ok(proved)
+}
+
+/// The role that only reads, on each ref that it is for.
+async fn prove_reader(room: &Room, config: &Config, repository: &str, proved: &mut Vec<String>) -> Result<(), Failure> {
+    let files = templates::render(config, &Pins::default())?;
+    let on = templates::reading_refs(config, &files)?;
+    let role = reading_role(config);
+    let claims = |run: &WorkflowRunContext| {
+        room.github.claims_for(repository, run).ok_or_else(|| Failure::new("the sandbox's repository issues no token"))
+    };
+    let assume = async |claims: &serde_json::Value| {
+        let token = room.issuer.sign(claims)?;
+        Publisher::with_token(room.aws.url(), config.aws.region.clone(), &role, &token).await
+    };
+    let mut runs = Vec::new();
+    for on in &on {
+        match on {
+            ReadingRef::ReleaseTag => runs.extend(
+                config
+                    .outlets()
+                    .into_iter()
+                    .map(|outlet| WorkflowRunContext::release(templates::WORKFLOW, &outlet.tag.to_string(), None)),
+            ),
+            ReadingRef::DefaultBranch => {
+                let branch = room.github.repository(repository).map(|found| found.default_branch).unwrap_or_default();
+                runs.push(WorkflowRunContext::scheduled(templates::WORKFLOW, &branch));
+            }
+        }
+    }
+    for run in &runs {
+        let claims = claims(run)?;
+        let reader = assume(&claims).await.map_err(|failure| failure.during("prove the reading role's trust"))?;
+        proved.push(format!("the reading role opens for {}", claims["sub"].as_str().unwrap_or_default()));
+        for outlet in config.outlets() {
+            let place = &outlet.ecr_repository;
+            reader.start_pull(place, outlet.tag.version()).await.map_err(|failure| failure.during("prove the pull"))?;
+            expect_refusal(reader.start_push(place).await, &format!("the reader's push to {place}"))?;
+        }
+    }
+    if !runs.is_empty() {
+        proved.push("it pulls and can't push".into());
+        let pull_request = claims(&WorkflowRunContext::pull_request(templates::WORKFLOW, 1))?;
+        expect_refusal(assume(&pull_request).await, "a pull request's token for the reading role")?;
+        proved.push("it stays shut for a pull request's token".into());
+    }
+    Ok(())
 }
 
 fn opened(room: &Room, repository: &str, name: &str) -> Result<secrecy::SecretString, Failure> {
@@ -205,7 +294,7 @@ fn prove_secrets(room: &Room, config: &Config, repository: &str) -> Result<usize
             return Err(Failure::new(format!("secret {SECRET_KEY_SECRET} does not belong to {}", key.id())));
         }
     }
-    Ok(templates::secret_names(config.publish.auth).len())
+    Ok(templates::secret_names(config).len())
 }
 
 async fn prove_trust(
@@ -216,25 +305,33 @@ async fn prove_trust(
 ) -> Result<Publisher, Failure> {
     let role = config.iam_arn(&format!("role/{}", config.role()));
     let environment = config.publish.environment.as_ref().map(|name| name.as_str());
-    let release = WorkflowRunContext::release(templates::WORKFLOW, config.publish.release.as_str(), environment);
-    let claims = room
-        .github
-        .claims_for(repository, &release)
-        .ok_or_else(|| Failure::new("the sandbox's repository issues no token"))?;
+    let claims = |tag: &GitTag| {
+        let release = WorkflowRunContext::release(templates::WORKFLOW, &tag.to_string(), environment);
+        room.github
+            .claims_for(repository, &release)
+            .ok_or_else(|| Failure::new("the sandbox's repository issues no token"))
+    };
     let assume = async |claims: &serde_json::Value| {
         let token = room.issuer.sign(claims)?;
         Publisher::with_token(room.aws.url(), config.aws.region.clone(), &role, &token).await
     };
-    let publisher = assume(&claims).await.map_err(|failure| failure.during("prove the trust"))?;
-    let subject = claims["sub"].as_str().unwrap_or_default();
+    let outlets = config.outlets();
+    let (first, others) = outlets.split_first().ok_or_else(|| Failure::new("there is no image"))?;
+    let claims_of_first = claims(&first.tag)?;
+    let publisher = assume(&claims_of_first).await.map_err(|failure| failure.during("prove the trust"))?;
+    for other in others {
+        assume(&claims(&other.tag)?).await.map_err(|failure| failure.during("prove the trust"))?;
+    }
+    let subject = claims_of_first["sub"].as_str().unwrap_or_default();
     proved.push(format!("the role opens for {subject}"));
+    proved.extend(others.iter().map(|other| format!("and for the release {}", other.tag)));
     let wrong: [(&str, &str, serde_json::Value); 3] = [
         ("a pull request's token", "sub", format!("repo:{repository}:pull_request").into()),
         ("the same names with another repository id", "repository_id", "1".into()),
         ("a branch's token", "ref", "refs/heads/main".into()),
     ];
     for (what, claim, value) in wrong {
-        let mut forged = claims.clone();
+        let mut forged = claims_of_first.clone();
         forged[claim] = value;
         expect_refusal(assume(&forged).await, what)?;
         proved.push(format!("it stays shut for {what} (claim `{claim}`)"));
