@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod escape;
+mod promises;
 mod subject;
 
 use std::collections::BTreeSet;
@@ -151,7 +152,7 @@ fn fill(config: &Config, images: &Pins, product: &Product, name: &str, template:
     let environment_name = config.publish.environment.as_ref().map(|name| name.as_str());
     let outside = if environment_name.is_none() { " # zizmor: ignore[secrets-outside-env]" } else { "" };
     let context = context! {
-        image => context! { name => product.name.as_str(), ..Value::from(Serde(&product.facts)) },
+        image => product.context(&config.github.repository),
         platforms => Value::from(Serde(product.facts.runners().map_err(Failure::new)?)),
         trivy => Value::from(Serde(&pins.trivy)),
         buildkit => Value::from(Serde(&pins.buildkit)),
@@ -184,6 +185,10 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
             .lstrip_blocks(true)
             .build()?,
     );
+    environment.add_filter("json", |value: Value| {
+        serde_json::to_string_pretty(&value)
+            .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, "not JSON").with_source(error))
+    });
     environment.add_filter("docker", |text: String| escape::docker(&text));
     environment.add_filter("markdown", |text: String| escape::markdown(&text));
     environment.add_filter("yaml", |text: String| escape::yaml(&text));

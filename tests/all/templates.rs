@@ -94,8 +94,14 @@ fn every_combination_renders_the_same_paths_sorted_and_tidy() {
             SECURITY.md
             images/static-go/Dockerfile
             images/static-go/accepted-findings.yaml
+            images/static-go/audit/accounts.go
+            images/static-go/audit/files.go
             images/static-go/audit/go.mod
             images/static-go/audit/main.go
+            images/static-go/audit/programs.go
+            images/static-go/audit/promises.go
+            images/static-go/audit/promises.json
+            images/static-go/audit/trust.go
             images/static-go/example/Dockerfile
             images/static-go/example/go.mod
             images/static-go/example/main.go
@@ -160,7 +166,7 @@ fn an_unknown_image_is_refused_with_the_list_of_known_ones() {
     config.publish.images = vec![ImageName::new("static-rust").unwrap()];
     let failure = templates::render(&config, &Pins::default()).unwrap_err();
     assert_eq!(failure.message(), "there is no image `static-rust` in the catalogue");
-    assert_eq!(failure.hints(), ["this version of sbi knows: static-go"]);
+    assert_eq!(failure.hints(), ["this version of sbi knows: static-go, base-go"]);
     assert_eq!(failure.exit_code() as i32, 2);
 }
 
