@@ -3,6 +3,7 @@
 mod linters;
 mod scripts;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -76,6 +77,8 @@ struct Combination {
     options: Options,
     config: Config,
     files: Vec<RenderedFile>,
+    /// By path.
+    workflows: BTreeMap<&'static str, Value>,
 }
 
 /// The whole option matrix, rendered once for all tests.
@@ -101,7 +104,10 @@ fn matrix() -> &'static [Combination] {
                 if options.architectures.len() == 1 { "amd64" } else { "both" },
             ];
             let config = config(options);
-            all.push(Combination { name: name.join("-"), options, files: rendered(&config), config });
+            let files = rendered(&config);
+            let parsed = |path| (path, serde_yaml_ng::from_str(text(&files, path)).unwrap());
+            let workflows = [WORKFLOW, CHECK_WORKFLOW].map(parsed).into();
+            all.push(Combination { name: name.join("-"), options, config, files, workflows });
         }
         all
     });
@@ -113,8 +119,8 @@ impl Combination {
         text(&self.files, path)
     }
 
-    fn workflow(&self, path: &str) -> Value {
-        serde_yaml_ng::from_str(self.text(path)).unwrap()
+    fn workflow(&self, path: &str) -> &Value {
+        &self.workflows[path]
     }
 }
 

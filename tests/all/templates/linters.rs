@@ -120,7 +120,7 @@ fn shellcheck_finds_nothing_in_any_script() {
     let mut paths = Vec::new();
     for combination in matrix() {
         for path in WORKFLOWS {
-            for (step, script) in scripts(&combination.workflow(path)) {
+            for (step, script) in scripts(combination.workflow(path)) {
                 if seen.insert(script.clone()) {
                     let name = step.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
                     let file = folder.path().join(format!("{}-{name}", paths.len()));
@@ -208,7 +208,7 @@ fn steps(workflow: &Value) -> Vec<(&str, &Value)> {
 }
 
 /// Every workflow of every combination, with a name to complain by.
-fn workflows() -> impl Iterator<Item = (String, &'static Combination, Value)> {
+fn workflows() -> impl Iterator<Item = (String, &'static Combination, &'static Value)> {
     let of = |combination: &'static Combination| {
         WORKFLOWS.map(|path| (format!("{}: {path}", combination.name), combination, combination.workflow(path)))
     };
@@ -297,7 +297,7 @@ fn only_publish_and_verify_have_credentials_and_neither_runs_a_dockerfile_or_a_s
 #[test]
 fn a_credential_reaches_only_the_steps_that_sign_in() {
     for (name, _, workflow) in workflows() {
-        for (job, step) in steps(&workflow) {
+        for (job, step) in steps(workflow) {
             let Some(environment) = step.get("env") else { continue };
             let environment = serde_yaml_ng::to_string(environment).unwrap();
             let step = step["name"].as_str().unwrap();
@@ -327,8 +327,8 @@ fn pull_requests_get_no_secret_no_identity_and_no_write() {
 #[test]
 fn a_pull_request_is_built_and_scanned_by_the_scripts_of_a_release() {
     for combination in matrix() {
-        let release = scripts(&combination.workflow(WORKFLOW));
-        for (step, script) in scripts(&combination.workflow(CHECK_WORKFLOW)) {
+        let release = scripts(combination.workflow(WORKFLOW));
+        for (step, script) in scripts(combination.workflow(CHECK_WORKFLOW)) {
             assert!(release.contains(&(step.clone(), script)), "{}: {step}", combination.name);
         }
     }
@@ -339,7 +339,7 @@ fn every_reference_is_immutable_and_every_script_free_of_expressions() {
     let table: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(root().join("tests/tools/actions.json")).unwrap()).unwrap();
     for (name, combination, workflow) in workflows() {
-        for (_, step) in steps(&workflow) {
+        for (_, step) in steps(workflow) {
             let Some(action) = step["uses"].as_str() else { continue };
             let (action, commit) = action.split_once('@').unwrap();
             let action = action.splitn(3, '/').take(2).collect::<Vec<_>>().join("/");
@@ -349,7 +349,7 @@ fn every_reference_is_immutable_and_every_script_free_of_expressions() {
                 assert_eq!(step["with"]["persist-credentials"], false, "{name}");
             }
         }
-        for (step, script) in scripts(&workflow) {
+        for (step, script) in scripts(workflow) {
             assert!(!script.contains("${{"), "{name}: {step} holds an expression");
             for cache in ["cache-from", "cache-to", "actions/cache"] {
                 assert!(!script.contains(cache), "{name}: {step} uses a cache");
@@ -377,7 +377,7 @@ fn every_reference_is_immutable_and_every_script_free_of_expressions() {
 #[test]
 fn what_is_downloaded_is_checked_against_a_checksum_in_the_file() {
     for (name, _, workflow) in workflows() {
-        for (job, step) in steps(&workflow) {
+        for (job, step) in steps(workflow) {
             let Some(script) = step["run"].as_str().filter(|script| script.contains("curl ")) else { continue };
             let checksum = step["env"]["SHA256"].as_str().unwrap();
             assert!(checksum.len() == 64 && checksum.bytes().all(|b| b.is_ascii_hexdigit()), "{name}: {job}");

@@ -44,7 +44,7 @@ fn every_script_of_every_variant_runs_from_release_to_verification() {
     let mut runs = 0;
     for combination in matrix() {
         for (path, whole) in [(WORKFLOW, release as fn(&Combination) -> _), (CHECK_WORKFLOW, check)] {
-            let scripts = || linters::scripts(&combination.workflow(path)).into_iter();
+            let scripts = || linters::scripts(combination.workflow(path)).into_iter();
             if scripts().any(|(_, script)| !executed.contains(&script)) {
                 executed.extend(whole(combination));
                 runs += 1;
@@ -61,7 +61,7 @@ fn every_script_of_every_variant_runs_from_release_to_verification() {
 fn both_ways_of_signing_in_run_the_same_scripts() {
     for pair in matrix().chunks(2) {
         let [oidc, key] = pair else { panic!("the matrix is even") };
-        let of = |combination: &Combination| linters::scripts(&combination.workflow(WORKFLOW));
+        let of = |combination: &Combination| linters::scripts(combination.workflow(WORKFLOW));
         assert_eq!(of(oidc), of(key), "{}", oidc.name);
     }
 }
