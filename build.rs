@@ -1,5 +1,8 @@
 //! Embeds the catalogue: every file of every folder below `images/`, and `templates/image/`, which each of them gets.
 
+// `{:?}` of a string is a Rust literal.
+#![allow(clippy::use_debug)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

@@ -311,7 +311,8 @@ fn a_credential_reaches_only_the_steps_that_sign_in() {
 fn pull_requests_get_no_secret_no_identity_and_no_write() {
     for combination in matrix() {
         let text = combination.text(CHECK_WORKFLOW);
-        for absent in ["secrets.", "id-token", ": write", "pull_request_target", "workflow_run", "environment:", "docker login"]
+        for absent in
+            ["secrets.", "id-token", ": write", "pull_request_target", "workflow_run", "environment:", "docker login"]
         {
             assert!(!text.contains(absent), "{}: {absent}", combination.name);
         }
@@ -381,7 +382,10 @@ fn what_is_downloaded_is_checked_against_a_checksum_in_the_file() {
             let Some(script) = step["run"].as_str().filter(|script| script.contains("curl ")) else { continue };
             let checksum = step["env"]["SHA256"].as_str().unwrap();
             assert!(checksum.len() == 64 && checksum.bytes().all(|b| b.is_ascii_hexdigit()), "{name}: {job}");
-            assert!(script.contains("sha256sum --check --strict") && script.contains("--proto '=https'"), "{name}: {job}");
+            assert!(
+                script.contains("sha256sum --check --strict") && script.contains("--proto '=https'"),
+                "{name}: {job}"
+            );
         }
     }
 }

@@ -15,6 +15,9 @@ pub(in super::super) fn audit_judges(program: &Path) {
             "umask 022; mkdir -p root/etc/ssl/certs root/usr/bin root/tmp && chmod 1777 root/tmp
              cp {} root/etc/ssl/certs/ && cp {} root/usr/bin/static
              echo 'nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin' > root/etc/passwd
+             echo 'nonroot:x:65532:' > root/etc/group
+             mkdir root/etc/update-motd.d && cd root/etc/update-motd.d
+             printf '#!/bin/sh' > 10-uname && chmod +x 10-uname && cd ../../..
              for zone in UTC America/New_York Asia/Tokyo Europe/Berlin; do
                mkdir -p \"$(dirname root/usr/share/zoneinfo/$zone)\"; printf TZif2 > root/usr/share/zoneinfo/$zone
              done
@@ -47,6 +50,18 @@ pub(in super::super) fn audit_judges(program: &Path) {
         ("sed -i s/65532/1000/ root/etc/passwd", "no user has the number 65532"),
         ("rm root/usr/share/zoneinfo/UTC", "time zone UTC is missing"),
         ("echo > root/etc/ssl/certs/ca-certificates.crt", "the CA bundle holds 0 certificates"),
+        ("rm root/etc/group", "/etc/group is missing"),
+        ("echo 'nonroot:x:1:' > root/etc/group", "no group has the number 65532"),
+        ("echo 'admin:x:5:5::/:/bin/zsh' >> root/etc/passwd", "user 5 logs in with /bin/zsh"),
+        ("echo 'admin::5:5::/:/sbin/nologin' >> root/etc/passwd", "user 5 logs in without a password"),
+        ("echo 'admin:x:0:0::/:/sbin/nologin' >> root/etc/passwd", "user admin has all rights"),
+        ("printf '#!/usr/bin/static' > root/usr/bin/x; chmod +x root/usr/bin/x", "/usr/bin/x is an executable script"),
+        ("cp root/usr/bin/static root/usr/bin/ld-linux.so.9", "/usr/bin/ld-linux.so.9 is a loader"),
+        ("cp /lib/*/libc.so.6 root/usr/bin/", "/usr/bin/libc.so.6 is a shared library"),
+        (
+            "ln -s b root/etc/ssl/a; ln -s a root/etc/ssl/b; rm -r root/etc/ssl/certs; ln -s a root/etc/ssl/certs",
+            "a link without an end",
+        ),
         ("rm -r root; mkdir root", "root is empty"),
     ] {
         let (passed, said) = judge(spoil, native);
@@ -54,4 +69,10 @@ pub(in super::super) fn audit_judges(program: &Path) {
     }
     let (passed, said) = judge("", foreign);
     assert!(!passed && said.contains("is built for"), "{said}");
+    // A base that got better stops no release.
+    let (passed, better) = judge("rm root/etc/update-motd.d/10-uname", native);
+    assert!(
+        passed && better.contains("warning: /etc/update-motd.d/10-uname is exempted and no longer needs it"),
+        "{better}"
+    );
 }

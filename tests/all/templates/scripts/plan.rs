@@ -153,9 +153,7 @@ fn base_and_builder_are_resolved_once_and_digests_are_respected() {
 
     let mut run = Run::release(&config(USUAL), "v1.0.0");
     let pinned = format!("gcr.io/distroless/static-debian13:nonroot@sha256:{}", "7".repeat(64));
-    run.edit(DOCKERFILE, |text| {
-        text.replace("gcr.io/distroless/static-debian13:nonroot AS", &format!("{pinned} AS"))
-    });
+    run.edit(DOCKERFILE, |text| text.replace("gcr.io/distroless/static-debian13:nonroot AS", &format!("{pinned} AS")));
     run.job("plan", &[]).passes();
     assert_eq!(run.json("artifacts/plan/plan.json")["base"], pinned.as_str());
     assert!(!run.read("calls").contains("distroless"), "a digest needs no question");
