@@ -77,8 +77,14 @@ fn yamllint_finds_nothing() {
     let Some(yamllint) = python_tool("yamllint") else { return };
     let folder = every_combination();
     let rules = root().join("tests/tools/yamllint.yml");
+    // It is slow, and much is the same in many combinations.
+    let mut seen = std::collections::BTreeSet::new();
     let mut command = Command::new(&yamllint);
-    command.arg("--strict").arg("-c").arg(rules).arg(".").current_dir(&folder);
+    command.arg("--strict").arg("-c").arg(rules).current_dir(&folder);
+    for Combination { name, files, .. } in matrix() {
+        let yaml = files.iter().filter(|file| file.path.ends_with(".yml") || file.path.ends_with(".yaml"));
+        command.args(yaml.filter(|file| seen.insert(&file.text)).map(|file| Path::new(name).join(&file.path)));
+    }
     assert_clean(&mut command, "yamllint");
 }
 

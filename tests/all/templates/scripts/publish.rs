@@ -179,21 +179,20 @@ fn a_taken_tag_does_not_move_and_an_unclear_answer_is_not_a_free_tag() {
 
 #[test]
 fn a_failure_at_any_call_leaves_no_tag_before_its_turn_and_the_next_attempt_finishes() {
-    for options in [USUAL, UNSIGNED] {
-        let calls = kinds(&published(options)).len();
-        for call in 1..=calls {
-            let mut run = scanned(options);
-            run.set("FAIL_AT", &call.to_string());
-            assert!(!run.job("publish", &[]).passed(), "call {call} of {calls}");
-            // Only looking at the tag comes after it was set.
-            let tagged = !run.read("registry/tags/v1.0.0").is_empty();
-            assert_eq!(tagged, call == calls, "call {call} of {calls}");
-            assert!(!run.artifact("published").exists(), "nothing is said to be published");
-            run.unset("FAIL_AT");
-            run.job("publish", &[]).passes();
-            assert_eq!(run.read("registry/tags/v1.0.0").trim(), digest(&run), "call {call} of {calls}");
-            run.job("verify", &[]).passes();
-        }
+    // One architecture has every kind of call.
+    let options = Options { architectures: &[Architecture::Amd64], ..USUAL };
+    let calls = kinds(&published(options)).len();
+    for call in 1..=calls {
+        let mut run = scanned(options);
+        run.set("FAIL_AT", &call.to_string());
+        assert!(!run.job("publish", &[]).passed(), "call {call} of {calls}");
+        // Only looking at the tag comes after it was set.
+        let tagged = !run.read("registry/tags/v1.0.0").is_empty();
+        assert_eq!(tagged, call == calls, "call {call} of {calls}");
+        assert!(!run.artifact("published").exists(), "nothing is said to be published");
+        run.unset("FAIL_AT");
+        run.job("publish", &[]).passes();
+        assert_eq!(run.read("registry/tags/v1.0.0").trim(), digest(&run), "call {call} of {calls}");
     }
 }
 
