@@ -7,6 +7,7 @@ use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 
 use super::promises;
+use crate::model::config::Architecture;
 use crate::model::names::{GithubRepositoryName, ImageName};
 
 /// One folder of `images/`: its files by their path below it (`.j2` is a template), and what `image.toml` says.
@@ -83,13 +84,6 @@ pub(super) struct Exemption {
     pub(super) path: Option<String>,
 }
 
-/// An architecture and the hosted runner that builds it without emulation.
-#[derive(Debug, Serialize)]
-pub(super) struct Runner {
-    arch: &'static str,
-    runner: &'static str,
-}
-
 impl Product {
     /// What templates know as `image`.
     pub(super) fn context(&self, repository: &GithubRepositoryName) -> Value {
@@ -112,15 +106,12 @@ impl ImageFacts {
         [&self.base, &self.builder]
     }
 
-    /// # Errors
-    /// Names the platform that no hosted runner has.
-    pub(super) fn runners(&self) -> Result<Vec<Runner>, String> {
-        let runner = |platform: &String| match platform.as_str() {
-            "linux/amd64" => Ok(Runner { arch: "amd64", runner: "ubuntu-24.04" }),
-            "linux/arm64" => Ok(Runner { arch: "arm64", runner: "ubuntu-24.04-arm" }),
-            other => Err(format!("no hosted runner builds for {other}")),
+    /// What the image promises to be built for, of what this program knows.
+    pub(super) fn architectures(&self) -> Vec<Architecture> {
+        let promised = |architecture: &Architecture| {
+            self.platforms.iter().any(|platform| *platform == format!("linux/{}", architecture.as_str()))
         };
-        self.platforms.iter().map(runner).collect()
+        Architecture::ALL.into_iter().filter(promised).collect()
     }
 }
 
@@ -129,7 +120,8 @@ impl ImageFacts {
 #[serde(deny_unknown_fields)]
 pub(super) struct Pins {
     pub(super) actions: BTreeMap<String, ActionPin>,
-    pub(super) trivy: TrivyPin,
+    pub(super) trivy: ToolPin,
+    pub(super) cosign: ToolPin,
     pub(super) buildkit: BuildkitPin,
 }
 
@@ -145,7 +137,7 @@ pub(super) struct ActionPin {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TrivyPin {
+pub(super) struct ToolPin {
     version: String,
     sha256: String,
 }
