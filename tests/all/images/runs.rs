@@ -1,15 +1,17 @@
 //! The examples as customers build and run them, on what was published.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::Rendered;
 use crate::support::bases::native;
-use crate::support::buildah::{ECR, workshop};
+use crate::support::buildah::{ECR, Outcome, workshop};
 use crate::support::layout::Layout;
 
 /// The example of `consumer`, built unmodified, on the published image of `product`. Ends with the test.
 struct Service {
     container: String,
     image: String,
-    started: bool,
+    started: Outcome,
 }
 
 impl Service {
@@ -22,11 +24,13 @@ impl Service {
         let published = format!("{ECR}/acme/{product}:v1.0.0");
         workshop.registry().push(Layout::at(out.path()).folder(), &published);
 
-        let container = format!("sbi-test-{}-{consumer}-on-{product}", std::process::id());
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let container = format!("sbi-test-{}-{count}", std::process::id());
         let image = format!("localhost/{container}");
-        let context = Rendered::new(consumer).example();
-        workshop.build(&context, native(), &image, &[("BASE_IMAGE", &published)]).passes();
-        let started = workshop.start_container(&container, &image).success;
+        let consumer = Rendered::new(consumer);
+        workshop.build(&consumer.example(), native(), &image, &[("BASE_IMAGE", &published)]).passes();
+        let started = workshop.start_container(&container, &image);
         Some(Self { container, image, started })
     }
 }
@@ -44,7 +48,7 @@ fn each_example_answers_read_only_without_network_rights_or_shell() {
     let Some(workshop) = workshop() else { return };
     for product in super::products() {
         let Some(service) = Service::start(&product, &product) else { return };
-        assert!(service.started, "{product}");
+        assert!(service.started.success, "{product}: {}", service.started.said);
         // The service may need a moment until it listens.
         let mut answers = workshop.exec(&service.container, &["/hello", "-check"]);
         for _ in 0..20 {
@@ -57,15 +61,17 @@ fn each_example_answers_read_only_without_network_rights_or_shell() {
         assert!(workshop.logs(&service.container).said.contains("as user 65532"), "{product}");
         for shell in ["sh", "/bin/sh", "/bin/bash", "/busybox/sh"] {
             let refused = workshop.exec(&service.container, &[shell, "-c", "true"]);
-            assert!(!refused.success && refused.said.contains("no such file") || refused.said.contains("not found"));
+            let absent = refused.said.contains("no such file") || refused.said.contains("not found");
+            assert!(!refused.success && absent, "{product}: {}", refused.said);
         }
     }
 }
 
 #[test]
 fn a_program_that_uses_c_starts_on_base_go_and_not_on_static_go() {
-    let Some(on_base) = Service::start("base-go", "base-go") else { return };
-    assert!(on_base.started);
+    let (Some(workshop), Some(on_base)) = (workshop(), Service::start("base-go", "base-go")) else { return };
+    assert!(on_base.started.success, "{}", on_base.started.said);
     let Some(on_static) = Service::start("static-go", "base-go") else { return };
-    assert!(!on_static.started, "there is no loader that could have started it");
+    let said = workshop.logs(&on_static.container).said;
+    assert!(said.contains("no such file or directory"), "there is no loader that could have started it: {said}");
 }

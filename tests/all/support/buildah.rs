@@ -1,8 +1,10 @@
-//! A real builder, with a store of its own below `.tools`, and the registry that it takes base and builder images from.
+//! A real builder, with a store of its own below Cargo's target folder, and the registry that it takes base and builder images from.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
+
+use sha2::{Digest as _, Sha256};
 
 use super::bases;
 use super::registry::Registry;
@@ -23,6 +25,7 @@ pub(crate) struct Workshop {
     registry: Registry,
     /// Sends the real names to the registry.
     names: PathBuf,
+    one_at_a_time: Mutex<()>,
 }
 
 pub(crate) struct Outcome {
@@ -50,7 +53,7 @@ fn start() -> Option<Workshop> {
     }
     let names = registry.stands_in_for(&["gcr.io", "docker.io", ECR]);
     std::fs::create_dir_all(root().join(".tools/gocache")).unwrap();
-    Some(Workshop { registry, names })
+    Some(Workshop { registry, names, one_at_a_time: Mutex::new(()) })
 }
 
 impl Workshop {
@@ -71,7 +74,11 @@ impl Workshop {
             .args(args.iter().map(|(name, value)| format!("--build-arg={name}={value}")))
             .arg(format!("--tag={target}"))
             .arg(context);
-        run(&mut command)
+        let _one = self.one_at_a_time.lock().unwrap_or_else(|broken| broken.into_inner());
+        let outcome = run(&mut command);
+        // It keeps a container of each stage, each as large as the builder image.
+        run(self.tool("buildah").args(["rm", "--all"]));
+        outcome
     }
 
     /// A container of an image in the store, as a careful operator starts one: read-only, without network, without
@@ -108,12 +115,15 @@ impl Workshop {
     }
 
     fn tool(&self, name: &str) -> Command {
+        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("containers");
+        // What is mounted is forgotten when the machine starts anew, so it is noted where that is forgotten too.
+        let run: String =
+            Sha256::digest(store.as_os_str().as_encoded_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect();
         let mut command = Command::new(name);
         command
             .arg("--root")
-            .arg(root().join(".tools/containers"))
-            // What is mounted is forgotten when the machine starts anew.
-            .args(["--runroot", "/run/sbi-tests"])
+            .arg(store)
+            .arg(format!("--runroot=/run/sbi-tests-{run}"))
             .env("CONTAINERS_REGISTRIES_CONF", &self.names);
         command
     }

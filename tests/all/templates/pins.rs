@@ -73,6 +73,6 @@ fn hadolint_finds_nothing_in_pinned_files() {
 fn an_image_that_the_catalogue_lacks_has_no_references() {
     let mut config = public();
     config.publish.images = vec!["static-rust".parse().unwrap()];
-    let failure = templates::references(config).unwrap_err();
+    let failure = templates::references(&config).unwrap_err();
     assert_eq!(failure.message(), "there is no image `static-rust` in the catalogue");
 }
