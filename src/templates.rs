@@ -22,11 +22,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where the publishing workflow is in the publisher's repository.
 pub const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
 
-/// Where the workflow is that scans what was released, every night.
-pub const RESCAN_WORKFLOW: &str = ".github/workflows/rescan.yml";
-
 const PUBLISH: &str = include_str!("../templates/workflows/publish-to-ecr.yml.j2");
-const RESCAN: &str = include_str!("../templates/workflows/rescan.yml.j2");
 const DEPENDABOT: &str = include_str!("../templates/dependabot.yml.j2");
 const README: &str = include_str!("../templates/documents/README.md.j2");
 const SECURITY: &str = include_str!("../templates/documents/SECURITY.md.j2");
@@ -67,13 +63,8 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     escape::check_contact(&config.publisher.security_contact)?;
 
     let mut files = vec![RenderedFile { path: CONFIG_FILE.into(), text: config.to_text() }];
-    let templates = [
-        (WORKFLOW, PUBLISH),
-        (RESCAN_WORKFLOW, RESCAN),
-        (".github/dependabot.yml", DEPENDABOT),
-        ("README.md", README),
-        ("SECURITY.md", SECURITY),
-    ];
+    let templates =
+        [(WORKFLOW, PUBLISH), (".github/dependabot.yml", DEPENDABOT), ("README.md", README), ("SECURITY.md", SECURITY)];
     for (path, template) in templates {
         files.push(RenderedFile { path: path.into(), text: fill(config, &product, path, template)? });
     }
@@ -130,17 +121,7 @@ fn fill(config: &Config, product: &Product, name: &str, template: &str) -> Resul
     });
     let environment_name = config.publish.environment.as_ref().map(|name| name.as_str());
     let outside = if environment_name.is_none() { " # zizmor: ignore[secrets-outside-env]" } else { "" };
-    let images = [context! {
-        ecr_repository => config.ecr.repository.as_str(),
-        name => product.name.as_str(),
-        ..Value::from(Serde(&product.facts))
-    }];
     let context = context! {
-        images => images,
-        several => false,
-        signing => config.signs(),
-        architectures => Value::from(Serde(product.facts.runners().map_err(Failure::new)?)),
-        read_role_arn => config.iam_arn(&format!("role/{}", config.read_role())),
         image => context! { name => product.name.as_str(), ..Value::from(Serde(&product.facts)) },
         platforms => Value::from(Serde(product.facts.runners().map_err(Failure::new)?)),
         trivy => Value::from(Serde(&pins.trivy)),
