@@ -25,11 +25,16 @@ pub const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
 /// Where the workflow that checks proposed changes is in the publisher's repository.
 pub const CHECK_WORKFLOW: &str = ".github/workflows/check-images.yml";
 
+/// Where the workflow is that scans what was released, every night.
+pub const RESCAN_WORKFLOW: &str = ".github/workflows/rescan.yml";
+
 const PUBLISH: &str = include_str!("../templates/workflows/publish-to-ecr.yml.j2");
 const CHECK: &str = include_str!("../templates/workflows/check-images.yml.j2");
+const RESCAN: &str = include_str!("../templates/workflows/rescan.yml.j2");
 const DEPENDABOT: &str = include_str!("../templates/dependabot.yml.j2");
 const README: &str = include_str!("../templates/documents/README.md.j2");
 const SECURITY: &str = include_str!("../templates/documents/SECURITY.md.j2");
+const VERIFY: &str = include_str!("../templates/documents/verify.md.j2");
 const RELEASE_NOTES: &str = include_str!("../templates/documents/release-notes.md.j2");
 
 macro_rules! part {
@@ -92,9 +97,11 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     let templates = [
         (WORKFLOW, PUBLISH),
         (CHECK_WORKFLOW, CHECK),
+        (RESCAN_WORKFLOW, RESCAN),
         (".github/dependabot.yml", DEPENDABOT),
         ("README.md", README),
         ("SECURITY.md", SECURITY),
+        ("docs/verify.md", VERIFY),
     ];
     let [first, ..] = chosen.products.as_slice() else { return Err(Failure::new("the catalogue is empty")) };
     for (path, template) in templates {
@@ -116,13 +123,13 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     Ok(files)
 }
 
-/// The text of a release made by sbi, with the marker that `sbi` knows its releases by.
+/// The text of an image's release made by sbi, with the marker that `sbi` knows its releases by.
 #[must_use]
-pub fn release_notes(config: &Config) -> String {
+pub fn release_notes(config: &Config, image: &ImageName) -> String {
     // A config that can't be rendered is refused by `render`, before any release is planned.
     let filled = Chosen::of(config).ok().and_then(|chosen| {
-        let first = chosen.products.first()?;
-        fill(config, &chosen, first, "release notes", RELEASE_NOTES).ok()
+        let product = chosen.products.iter().find(|product| product.name == *image)?;
+        fill(config, &chosen, product, "release notes", RELEASE_NOTES).ok()
     });
     tidy(&filled.unwrap_or_else(|| RELEASE_MARKER.into()))
 }
@@ -248,8 +255,20 @@ fn image_context(config: &Config, product: &Product) -> Value {
         uri => format!("{}/{repository}", config.ecr_registry()),
         tag => outlet.as_ref().map(|outlet| outlet.tag.to_string()),
         tag_pattern => outlet.as_ref().map(|outlet| outlet.tag_pattern.as_str()),
+        docker_folders => folders_with(product, "Dockerfile"),
+        go_folders => folders_with(product, "go.mod"),
         ..Value::from(Serde(&product.facts))
     }
+}
+
+/// The folders below the image's own that hold such a file: `` for its own, `/example`.
+fn folders_with(product: &Product, file: &str) -> Vec<String> {
+    let folder = |path: &&str| {
+        let path = path.strip_suffix(".j2").unwrap_or(path);
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        (name == file).then(|| if folder.is_empty() { String::new() } else { format!("/{folder}") })
+    };
+    product.files.keys().filter_map(folder).collect()
 }
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
@@ -270,6 +289,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         environment.add_template(name, text)?;
     }
     environment.add_filter("json", |text: String| escape::json(&text));
+    environment.add_filter("thousands", escape::thousands);
     environment.add_filter("docker", |text: String| escape::docker(&text));
     environment.add_filter("markdown", |text: String| escape::markdown(&text));
     environment.add_filter("yaml", |text: String| escape::yaml(&text));

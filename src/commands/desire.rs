@@ -42,7 +42,7 @@ pub(super) fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wis
 pub(super) fn desire(config: Config, wishes: &Wishes) -> Result<Desired, Failure> {
     let files = templates::render(&config, &Pins::default())?;
     let subject = templates::subject_context(&files)?;
-    let release_notes = templates::release_notes(&config);
+    let release_notes = templates::release_notes(&config, &config.publish.images[0]);
     Ok(Desired {
         files,
         templates: templates::VERSION.to_owned(),

@@ -1,6 +1,8 @@
 //! What is rendered: judged by programs that nobody here wrote over every combination of options, and executed.
 
+mod documents;
 mod linters;
+mod rescan;
 mod scripts;
 
 use std::path::Path;
@@ -88,9 +90,12 @@ fn every_combination_renders_the_same_paths_sorted_and_tidy() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(paths.join("\n"), @"
             .github/dependabot.yml
+            .github/workflows/check-images.yml
             .github/workflows/publish-to-ecr.yml
+            .github/workflows/rescan.yml
             README.md
             SECURITY.md
+            docs/verify.md
             images/static-go/Dockerfile
             images/static-go/accepted-findings.yaml
             images/static-go/audit/go.mod
@@ -228,7 +233,7 @@ fn the_subject_is_read_from_the_file_and_not_from_the_config() {
 
 #[test]
 fn release_notes_carry_the_marker_on_a_line_of_its_own() {
-    let notes = templates::release_notes(&public());
+    let notes = templates::release_notes(&public(), &public().publish.images[0]);
     assert!(notes.lines().any(|line| line == "<!-- sbi -->"), "{notes}");
     assert!(notes.contains("Acme Ltd"), "{notes}");
 }
@@ -328,7 +333,8 @@ fn the_pipeline_accepts_the_tags_that_sbi_accepts() {
 #[test]
 fn a_release_carries_the_marker_that_observing_looks_for() {
     for auth in [sbi::model::config::Auth::Oidc, sbi::model::config::Auth::AccessKey] {
-        let notes = sbi::templates::release_notes(&crate::support::world::config(auth));
+        let config = crate::support::world::config(auth);
+        let notes = sbi::templates::release_notes(&config, &config.publish.images[0]);
         assert!(notes.lines().any(|line| line == sbi::model::desired::RELEASE_MARKER), "{notes}");
     }
 }

@@ -93,7 +93,8 @@ fn the_newest_version_by_semantic_versioning_is_supported() {
 
 #[test]
 fn hostile_tags_are_left_out_and_neither_executed_nor_printed() {
-    let hostile = ["$(touch owned)", "v1;rm", "`touch owned`", "v9.9.9+x", "v9.9.9-", "v09.0.0", "latest", "v9.0.0\nv9"];
+    let hostile =
+        ["$(touch owned)", "v1;rm", "`touch owned`", "v9.9.9+x", "v9.9.9-", "v09.0.0", "latest", "v9.0.0\nv9"];
     let sound = digest_of("a");
     let answer = listed(&[(&sound, &["v1.0.0"]), (&digest_of("b"), &hostile)]);
     let mut runner = fetching(&[("acme/static-go", answer)]);
@@ -580,7 +581,8 @@ fn what_the_scanner_brought_stays_text() {
     let mut runner = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan_of(&[bad, worse]))]);
     let calls = night(&mut runner, &[]);
     let body = calls[0].1["body"].as_str().unwrap();
-    for absent in ["@", "<script", "](https://evil", "www.evil", "## heading", "\u{202e}", "`code`", "#1", "touch owned)"]
+    for absent in
+        ["@", "<script", "](https://evil", "www.evil", "## heading", "\u{202e}", "`code`", "#1", "touch owned)"]
     {
         assert!(!body.contains(absent), "{absent}: {body}");
     }

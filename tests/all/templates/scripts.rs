@@ -12,18 +12,18 @@ use super::{config, linters, public, rendered, workflow, write};
 use crate::support::tools::{root, system_tool};
 
 /// One runner: a work folder, the files behind `GITHUB_OUTPUT` and its like, and the stand-ins.
-struct Runner {
-    folder: tempfile::TempDir,
+pub(super) struct Runner {
+    pub(super) folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
-struct Outcome {
-    success: bool,
-    said: String,
+pub(super) struct Outcome {
+    pub(super) success: bool,
+    pub(super) said: String,
 }
 
 impl Runner {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let work = folder.path().join("work");
         std::fs::create_dir_all(&work).unwrap();
@@ -46,19 +46,23 @@ impl Runner {
         runner
     }
 
-    fn at(&self, name: &str) -> String {
+    pub(super) fn at(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn work(&self) -> PathBuf {
+    pub(super) fn work(&self) -> PathBuf {
         self.folder.path().join("work")
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(super) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 
-    fn set(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.environment.contains_key(name)
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.environment.insert(name.into(), value.into());
         self
     }
@@ -70,7 +74,7 @@ impl Runner {
         self.execute(script)
     }
 
-    fn execute(&self, script: &str) -> Outcome {
+    pub(super) fn execute(&self, script: &str) -> Outcome {
         let file = self.folder.path().join("script");
         std::fs::write(&file, script).unwrap();
         let output = Command::new("/bin/bash")
@@ -89,24 +93,24 @@ impl Runner {
 
 impl Outcome {
     #[track_caller]
-    fn passes(self) -> Self {
+    pub(super) fn passes(self) -> Self {
         assert!(self.success, "{}", self.said);
         self
     }
 
     #[track_caller]
-    fn fails_with(self, reason: &str) {
+    pub(super) fn fails_with(self, reason: &str) {
         assert!(!self.success, "passed: {}", self.said);
         assert!(self.said.contains(reason), "failed without `{reason}`: {}", self.said);
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// A layout with one image, as BuildKit writes it; returns the manifest's digest.
-fn write_layout(folder: &Path, arch: &str) -> String {
+pub(super) fn write_layout(folder: &Path, arch: &str) -> String {
     let blobs = folder.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
     let blob = |bytes: &[u8]| {
