@@ -12,18 +12,18 @@ use super::{config, linters, public, rendered, workflow, write};
 use crate::support::tools::{root, system_tool};
 
 /// One runner: a work folder, the files behind `GITHUB_OUTPUT` and its like, and the stand-ins.
-pub(super) struct Runner {
-    pub(super) folder: tempfile::TempDir,
+struct Runner {
+    folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
-pub(super) struct Outcome {
-    pub(super) success: bool,
-    pub(super) said: String,
+struct Outcome {
+    success: bool,
+    said: String,
 }
 
 impl Runner {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let work = folder.path().join("work");
         std::fs::create_dir_all(&work).unwrap();
@@ -46,23 +46,19 @@ impl Runner {
         runner
     }
 
-    pub(super) fn at(&self, name: &str) -> String {
+    fn at(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    pub(super) fn work(&self) -> PathBuf {
+    fn work(&self) -> PathBuf {
         self.folder.path().join("work")
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
+    fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.environment.contains_key(name)
-    }
-
-    pub(super) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+    fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.environment.insert(name.into(), value.into());
         self
     }
@@ -74,7 +70,7 @@ impl Runner {
         self.execute(script)
     }
 
-    pub(super) fn execute(&self, script: &str) -> Outcome {
+    fn execute(&self, script: &str) -> Outcome {
         let file = self.folder.path().join("script");
         std::fs::write(&file, script).unwrap();
         let output = Command::new("/bin/bash")
@@ -93,24 +89,24 @@ impl Runner {
 
 impl Outcome {
     #[track_caller]
-    pub(super) fn passes(self) -> Self {
+    fn passes(self) -> Self {
         assert!(self.success, "{}", self.said);
         self
     }
 
     #[track_caller]
-    pub(super) fn fails_with(self, reason: &str) {
+    fn fails_with(self, reason: &str) {
         assert!(!self.success, "passed: {}", self.said);
         assert!(self.said.contains(reason), "failed without `{reason}`: {}", self.said);
     }
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
+fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// A layout with one image, as BuildKit writes it; returns the manifest's digest.
-pub(super) fn write_layout(folder: &Path, arch: &str) -> String {
+fn write_layout(folder: &Path, arch: &str) -> String {
     let blobs = folder.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
     let blob = |bytes: &[u8]| {
