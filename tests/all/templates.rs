@@ -14,7 +14,7 @@ use sbi::model::desired::RenderedFile;
 use sbi::model::identity::SubjectContext;
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
 use sbi::model::pins::Pins;
-use sbi::templates::{self, CHECK_WORKFLOW, WORKFLOW};
+use sbi::templates::{self, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 use serde_yaml_ng::Value;
 
 use crate::support::tools::root;
@@ -108,7 +108,7 @@ fn matrix() -> &'static [Combination] {
             let config = config(options);
             let files = rendered(&config);
             let parsed = |path| (path, serde_yaml_ng::from_str(text(&files, path)).unwrap());
-            let workflows = [WORKFLOW, CHECK_WORKFLOW].map(parsed).into();
+            let workflows = [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].map(parsed).into();
             all.push(Combination { name: name.join("-"), options, config, files, workflows });
         }
         all
