@@ -28,11 +28,16 @@ pub const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
 /// Where the workflow that checks proposed changes is in the publisher's repository.
 pub const CHECK_WORKFLOW: &str = ".github/workflows/check-images.yml";
 
+/// Where the workflow is that scans what was released, every night.
+pub const RESCAN_WORKFLOW: &str = ".github/workflows/rescan.yml";
+
 const PUBLISH: &str = include_str!("../templates/workflows/publish-to-ecr.yml.j2");
 const CHECK: &str = include_str!("../templates/workflows/check-images.yml.j2");
+const RESCAN: &str = include_str!("../templates/workflows/rescan.yml.j2");
 const DEPENDABOT: &str = include_str!("../templates/dependabot.yml.j2");
 const README: &str = include_str!("../templates/documents/README.md.j2");
 const SECURITY: &str = include_str!("../templates/documents/SECURITY.md.j2");
+const VERIFY: &str = include_str!("../templates/documents/verify.md.j2");
 const RELEASE_NOTES: &str = include_str!("../templates/documents/release-notes.md.j2");
 
 macro_rules! part {
@@ -108,9 +113,11 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     let templates = [
         (WORKFLOW, PUBLISH),
         (CHECK_WORKFLOW, CHECK),
+        (RESCAN_WORKFLOW, RESCAN),
         (".github/dependabot.yml", DEPENDABOT),
         ("README.md", README),
         ("SECURITY.md", SECURITY),
+        ("docs/verify.md", VERIFY),
     ];
     let [first, ..] = chosen.products.as_slice() else { return Err(Failure::new("the catalogue is empty")) };
     for (path, template) in templates {
@@ -266,8 +273,20 @@ fn image_context(config: &Config, product: &Product) -> Value {
         uri => format!("{}/{repository}", config.ecr_registry()),
         tag => outlet.as_ref().map(|outlet| outlet.tag.to_string()),
         tag_pattern => outlet.as_ref().map(|outlet| outlet.tag_pattern.as_str()),
+        docker_folders => folders_with(product, "Dockerfile"),
+        go_folders => folders_with(product, "go.mod"),
         ..product.context(&config.github.repository)
     }
+}
+
+/// The folders below the image's own that hold such a file: `` for its own, `/example`.
+fn folders_with(product: &Product, file: &str) -> Vec<String> {
+    let folder = |path: &&str| {
+        let path = path.strip_suffix(".j2").unwrap_or(path);
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        (name == file).then(|| if folder.is_empty() { String::new() } else { format!("/{folder}") })
+    };
+    product.files.keys().filter_map(folder).collect()
 }
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
@@ -291,6 +310,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         serde_json::to_string_pretty(&value)
             .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, "not JSON").with_source(error))
     });
+    environment.add_filter("thousands", escape::thousands);
     environment.add_filter("docker", |text: String| escape::docker(&text));
     environment.add_filter("markdown", |text: String| escape::markdown(&text));
     environment.add_filter("yaml", |text: String| escape::yaml(&text));

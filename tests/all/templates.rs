@@ -1,7 +1,9 @@
 //! What is rendered: judged by programs that nobody here wrote over every combination of options, and executed.
 
+mod documents;
 mod linters;
 mod pins;
+mod rescan;
 mod scripts;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use sbi::model::desired::RenderedFile;
 use sbi::model::identity::{ReadingRef, SubjectContext};
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
 use sbi::model::pins::Pins;
-use sbi::templates::{self, CHECK_WORKFLOW, WORKFLOW};
+use sbi::templates::{self, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 use serde_yaml_ng::Value;
 
 use crate::support::tools::root;
@@ -107,7 +109,7 @@ fn matrix() -> &'static [Combination] {
             let config = config(options);
             let files = rendered(&config);
             let parsed = |path| (path, serde_yaml_ng::from_str(text(&files, path)).unwrap());
-            let workflows = [WORKFLOW, CHECK_WORKFLOW].map(parsed).into();
+            let workflows = [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].map(parsed).into();
             all.push(Combination { name: name.join("-"), options, config, files, workflows });
         }
         all
@@ -162,8 +164,10 @@ fn one_image_renders_these_paths_and_several_render_a_folder_each() {
             .github/dependabot.yml
             .github/workflows/check-images.yml
             .github/workflows/publish-to-ecr.yml
+            .github/workflows/rescan.yml
             README.md
             SECURITY.md
+            docs/verify.md
             sbi.toml
             ");
         }
