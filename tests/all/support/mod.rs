@@ -1,8 +1,10 @@
 //! What several tests share.
 
 pub(crate) mod bases;
+pub(crate) mod buildah;
 pub(crate) mod emulate;
 pub(crate) mod iam_judge;
+pub(crate) mod layout;
 pub(crate) mod moto;
 pub(crate) mod openapi;
 pub(crate) mod registry;

@@ -36,6 +36,14 @@ pub(crate) fn system_tool(name: &str) -> Option<PathBuf> {
     installed(found.unwrap_or_else(|| PathBuf::from(name)))
 }
 
+/// Building and running images mounts file systems.
+#[must_use = "a test without its tool must return early"]
+pub(crate) fn root_rights() -> Option<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
+    installed(PathBuf::from(if is_root { "/" } else { "a builder with root's rights" })).map(drop)
+}
+
 /// An absent tool leaves a test out where a person runs plain `cargo test`, and fails it where all must run.
 pub(super) fn installed(path: PathBuf) -> Option<PathBuf> {
     if path.exists() {
