@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod bases;
+pub(crate) mod bbolt;
 pub(crate) mod buildah;
 pub(crate) mod emulate;
 pub(crate) mod iam_judge;
@@ -13,4 +14,5 @@ pub(crate) mod rest;
 pub(crate) mod room;
 pub(crate) mod terminal;
 pub(crate) mod tools;
+pub(crate) mod trivy_database;
 pub(crate) mod world;

@@ -28,6 +28,18 @@ pub(crate) fn go_tool(name: &str) -> Option<PathBuf> {
     installed(root().join(".tools/go/bin").join(name))
 }
 
+/// A program with a folder of its own below `.tools`: `cosign` or `trivy`.
+#[must_use = "a test without its tool must return early"]
+pub(crate) fn own_tool(name: &str) -> Option<PathBuf> {
+    installed(root().join(".tools").join(name).join(name))
+}
+
+/// A folder below `.tools`, such as `reports`.
+#[must_use = "a test without its tool must return early"]
+pub(crate) fn own_folder(name: &str) -> Option<PathBuf> {
+    installed(root().join(".tools").join(name))
+}
+
 /// A program that Debian brings, such as `shellcheck`.
 #[must_use = "a test without its tool must return early"]
 pub(crate) fn system_tool(name: &str) -> Option<PathBuf> {
