@@ -1,8 +1,8 @@
 //! `sbi` bootstraps the registry, the identity and the pipeline behind a hardened container base image.
 //!
 //! observe → plan → apply, where planning is a pure function between two plain structs. Arrows between modules:
-//! `commands → ui, plan, apply, live, templates, model` · `live → aws, github, plan, apply, model` ·
-//! `apply → plan → model` · `aws, github, templates → model` · `ui → plan, apply, model` · all `→ failure`.
+//! `commands → ui, plan, apply, live, templates, rehearsal, model` · `live → aws, github, plan, apply, model` ·
+//! `apply → plan → model` · `aws, github, templates, rehearsal → model` · `ui → plan, apply, model` · all `→ failure`.
 
 pub mod apply;
 pub mod aws;
@@ -13,6 +13,7 @@ pub mod github;
 pub mod live;
 pub mod model;
 pub mod plan;
+pub mod rehearsal;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod templates;

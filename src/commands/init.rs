@@ -12,7 +12,7 @@ use crate::live::sign_in::Places;
 pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) -> Result<(), Failure> {
     #[cfg(feature = "sandbox")]
     if arguments.sandbox {
-        return super::rehearse::run(global, arguments, console).await;
+        return super::sandbox::run(global, arguments, console).await;
     }
     let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
     let path = &global.config;

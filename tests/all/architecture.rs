@@ -10,7 +10,7 @@ use crate::support::tools;
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "commands"]),
     ("cli", &["model", "ui"]),
-    ("commands", &["apply", "cli", "live", "model", "plan", "sandbox", "templates", "ui"]),
+    ("commands", &["apply", "cli", "live", "model", "plan", "rehearsal", "sandbox", "templates", "ui"]),
     ("live", &["apply", "aws", "github", "model", "plan"]),
     ("apply", &["plan", "model"]),
     ("plan", &["model"]),
@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("github", &["model"]),
     ("templates", &["model"]),
     ("ui", &["apply", "model", "plan"]),
+    ("rehearsal", &["model"]),
     ("sandbox", &["model"]),
     ("model", &[]),
     ("failure", &[]),

@@ -1,0 +1,277 @@
+//! `sbi init --sandbox`: the same program against the stand-ins inside it, and the proof that what came out works.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::answers::{Decided, decide_made_up};
+use super::console::Console;
+use super::converge::{Run, converge};
+use crate::cli::{GlobalFlags, InitArgs};
+use crate::failure::Failure;
+use crate::live::publisher::Publisher;
+use crate::live::sign_in::Places;
+use crate::live::watch::Patience;
+use crate::model::config::{Auth, Config};
+use crate::model::names::EcrRepositoryName;
+use crate::model::secrets::AccessKey;
+use crate::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET, plain_secrets};
+use crate::sandbox::aws::{AwsOptions, AwsStandIn};
+use crate::sandbox::github::{GithubOptions, GithubStandIn, RunContext, RunOutcome, WorkflowRunContext};
+use crate::sandbox::oidc::OidcIssuer;
+use crate::templates;
+use crate::ui::Glyph;
+use crate::ui::questions::{Detected, Field};
+
+/// The made-up person whose accounts the sandbox holds. The AWS account is the one of AWS's own examples.
+const ACCOUNT: &str = "111122223333";
+const LOGIN: &str = "octo-publisher";
+const NAME: &str = "Octo Publisher";
+const MAIL: &str = "security@octo-publisher.example";
+const REGION: &str = "us-east-1";
+
+/// Left in the folder, so that the next rehearsal knows that it may replace it.
+const MARKER: &str = "SANDBOX.txt";
+
+struct Room {
+    issuer: Arc<OidcIssuer>,
+    aws: Arc<AwsStandIn>,
+    github: Arc<GithubStandIn>,
+}
+
+/// # Errors
+/// See `converge`; a folder in the way; a proof that fails.
+pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Console) -> Result<(), Failure> {
+    let out = &arguments.sandbox_dir;
+    refuse_foreign_folder(out)?;
+    let detected = Detected {
+        github_login: Some(LOGIN.into()),
+        region: Some(REGION.into()),
+        account: Some(ACCOUNT.into()),
+        git_user_name: Some(NAME.into()),
+        git_email: Some(MAIL.into()),
+        git_remote: None,
+    };
+    console
+        .line(Glyph::Doing, "sandbox: AWS and GitHub are stand-ins inside this program; nothing leaves this machine");
+    // A made-up repository may be guessed, a real one never is.
+    let guess = format!("{LOGIN}/secure-base-images");
+    let Decided { config, wishes } =
+        decide_made_up(&arguments.answers, &arguments.plan, global.yes, &detected, (Field::Github, &guess), console)?;
+    let room = open(&config)?;
+    let places = Places {
+        aws_endpoint: Some(room.aws.url()),
+        aws_credentials: Some(room.aws.operator_credentials()),
+        github_api: Some(room.github.url()),
+        github_token: Some(room.github.token()),
+    };
+    let live = console.sign_in(places, None).await?;
+    let live = live.in_region(&config.aws.region);
+    let run = Run {
+        wishes,
+        yes: global.yes,
+        show_policies: arguments.plan.show_policies,
+        watch: (!arguments.no_watch).then_some(Patience::in_memory()),
+        config_file: None,
+        rehearsal: true,
+    };
+    run_publish_job_for_real(&room, &config);
+    let outcome = converge(&live, &config, &run, console).await;
+    // Even after a failure, what the repository holds is worth a look; after a no there is nothing to look at.
+    write_repository(&room, &config, out, console)?;
+    let config = outcome?;
+    for line in prove(&room, &config).await? {
+        console.line(Glyph::Done, &format!("proved: {line}"));
+    }
+    Ok(())
+}
+
+/// Accounts that belong to whoever the answers name.
+fn open(config: &Config) -> Result<Room, Failure> {
+    let no_port = |error| Failure::new("the sandbox can't listen on a loopback port").caused_by(error);
+    let issuer = Arc::new(OidcIssuer::new()?);
+    let aws = AwsStandIn::start(AwsOptions {
+        region: Some(config.aws.region.clone()),
+        ..AwsOptions::new(config.aws.account.clone())
+    })
+    .map_err(no_port)?;
+    aws.trust_github_issuer(Arc::clone(&issuer));
+    let github = GithubStandIn::start(GithubOptions {
+        login: config.github.repository.owner().into(),
+        ..GithubOptions::default()
+    })
+    .map_err(no_port)?;
+    Ok(Room { issuer, aws: Arc::new(aws), github: Arc::new(github) })
+}
+
+/// The sandbox builds no image, but the publishing job's way into AWS is walked with what the repository really holds:
+/// its secrets and the claims of its token. A job that AWS turns away fails its run.
+fn run_publish_job_for_real(room: &Room, config: &Config) {
+    let (issuer, aws_url) = (Arc::clone(&room.issuer), room.aws.url());
+    let github = Arc::downgrade(&room.github);
+    let (region, auth) = (config.aws.region.clone(), config.publish.auth);
+    room.github.set_run_outcome(move |context: &RunContext| {
+        let Some(github) = github.upgrade() else { return RunOutcome::Cancelled };
+        let secret = |name: &str| -> Option<String> {
+            use secrecy::ExposeSecret as _;
+            Some(github.open_secret(&context.repository, name)?.expose_secret().to_owned())
+        };
+        let claims = context.jobs.iter().find_map(|job| job.claims.clone());
+        let job = async {
+            let repository: EcrRepositoryName = secret("ECR_REPOSITORY").unwrap_or_default().parse()?;
+            let (endpoint, region) = (aws_url.clone(), region.clone());
+            let publisher = match auth {
+                Auth::Oidc => {
+                    let token = issuer.sign(&claims.unwrap_or_default())?;
+                    let role = secret("AWS_ROLE_ARN").unwrap_or_default();
+                    Publisher::with_token(endpoint, region, &role, &token).await?
+                }
+                Auth::AccessKey => {
+                    let id = secret(KEY_ID_SECRET).unwrap_or_default();
+                    let key = AccessKey::new(id, secret(SECRET_KEY_SECRET).unwrap_or_default());
+                    Publisher::with_key(endpoint, region, key).await?
+                }
+            };
+            publisher.start_push(&repository).await
+        };
+        match on_a_thread_of_its_own(job) {
+            Ok(()) => RunOutcome::Success,
+            Err(_) => RunOutcome::Failure { job: "publish".into(), step: None },
+        }
+    });
+}
+
+/// The stand-in's server asks from inside its own runtime, where no other one may block.
+fn on_a_thread_of_its_own<T: Send>(job: impl Future<Output = Result<T, Failure>> + Send) -> Result<T, Failure> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new("no runtime for the publishing job").caused_by(error))?;
+        runtime.block_on(job)
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(run).join().unwrap_or_else(|_| Err(Failure::new("the publishing job panicked")))
+    })
+}
+
+/// What the run promised, each checked on the far side.
+async fn prove(room: &Room, config: &Config) -> Result<Vec<String>, Failure> {
+    let repository = config.github.repository.to_string();
+    let secrets = prove_secrets(room, config, &repository)?;
+    let mut proved =
+        vec![format!("{secrets} secrets open with the repository's private key and hold what they should")];
+    let publisher = match config.publish.auth {
+        Auth::Oidc => prove_trust(room, config, &repository, &mut proved).await?,
+        Auth::AccessKey => {
+            proved.push("the access key in the secrets is the active one of the publishing user".into());
+            Publisher::with_key(room.aws.url(), config.aws.region.clone(), uploaded_key(room, &repository)?).await?
+        }
+    };
+    publisher.start_push(&config.ecr.repository).await.map_err(|failure| failure.during("prove the push"))?;
+    proved.push(format!("the publishing identity can push to {}", config.ecr.repository));
+    let other: EcrRepositoryName = format!("{}-other", config.ecr.repository).parse()?;
+    expect_refusal(publisher.start_push(&other).await, &format!("a push to {other}"))?;
+    proved.push(format!("it is refused a push to {other}"));
+    Ok(proved)
+}
+
+fn opened(room: &Room, repository: &str, name: &str) -> Result<secrecy::SecretString, Failure> {
+    room.github
+        .open_secret(repository, name)
+        .ok_or_else(|| Failure::new(format!("secret {name} does not open with the repository's private key")))
+}
+
+fn uploaded_key(room: &Room, repository: &str) -> Result<AccessKey, Failure> {
+    use secrecy::ExposeSecret as _;
+    let id = opened(room, repository, KEY_ID_SECRET)?.expose_secret().to_owned();
+    let secret = opened(room, repository, SECRET_KEY_SECRET)?.expose_secret().to_owned();
+    Ok(AccessKey::new(id, secret))
+}
+
+fn prove_secrets(room: &Room, config: &Config, repository: &str) -> Result<usize, Failure> {
+    use secrecy::ExposeSecret as _;
+    for (name, value) in plain_secrets(config) {
+        if opened(room, repository, name)?.expose_secret() != value {
+            return Err(Failure::new(format!("secret {name} holds something else than {value}")));
+        }
+    }
+    if config.publish.auth == Auth::AccessKey {
+        let key = uploaded_key(room, repository)?;
+        if !key.reveal(|secret| room.aws.is_secret_of(key.id(), secret)) {
+            return Err(Failure::new(format!("secret {SECRET_KEY_SECRET} does not belong to {}", key.id())));
+        }
+    }
+    Ok(templates::secret_names(config.publish.auth).len())
+}
+
+async fn prove_trust(
+    room: &Room,
+    config: &Config,
+    repository: &str,
+    proved: &mut Vec<String>,
+) -> Result<Publisher, Failure> {
+    let role = config.iam_arn(&format!("role/{}", config.role()));
+    let environment = config.publish.environment.as_ref().map(|name| name.as_str());
+    let release = WorkflowRunContext::release(templates::WORKFLOW, config.publish.release.as_str(), environment);
+    let claims = room
+        .github
+        .claims_for(repository, &release)
+        .ok_or_else(|| Failure::new("the sandbox's repository issues no token"))?;
+    let assume = async |claims: &serde_json::Value| {
+        let token = room.issuer.sign(claims)?;
+        Publisher::with_token(room.aws.url(), config.aws.region.clone(), &role, &token).await
+    };
+    let publisher = assume(&claims).await.map_err(|failure| failure.during("prove the trust"))?;
+    let subject = claims["sub"].as_str().unwrap_or_default();
+    proved.push(format!("the role opens for {subject}"));
+    let wrong: [(&str, &str, serde_json::Value); 3] = [
+        ("a pull request's token", "sub", format!("repo:{repository}:pull_request").into()),
+        ("the same names with another repository id", "repository_id", "1".into()),
+        ("a branch's token", "ref", "refs/heads/main".into()),
+    ];
+    for (what, claim, value) in wrong {
+        let mut forged = claims.clone();
+        forged[claim] = value;
+        expect_refusal(assume(&forged).await, what)?;
+        proved.push(format!("it stays shut for {what} (claim `{claim}`)"));
+    }
+    Ok(publisher)
+}
+
+fn expect_refusal<T>(outcome: Result<T, Failure>, what: &str) -> Result<(), Failure> {
+    use crate::failure::Cause;
+    match outcome {
+        Ok(_) => Err(Failure::new(format!("{what} was not refused"))),
+        Err(failure) if matches!(failure.cause(), Cause::Denied { .. }) => Ok(()),
+        Err(failure) => Err(failure.during(format!("{what} was to be refused"))),
+    }
+}
+
+fn refuse_foreign_folder(out: &Path) -> Result<(), Failure> {
+    let is_empty = std::fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
+    if is_empty || out.join(MARKER).exists() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{} holds files that no sandbox wrote", out.display()))
+        .hinted("choose another folder: `--sandbox-dir DIR`"))
+}
+
+/// Writes what the stand-in's repository holds on its default branch.
+fn write_repository(room: &Room, config: &Config, out: &Path, console: &Console) -> Result<(), Failure> {
+    let Some(snapshot) = room.github.repository(&config.github.repository.to_string()) else { return Ok(()) };
+    let failed = |error: std::io::Error| Failure::new(format!("{} can't be written", out.display())).caused_by(error);
+    if out.join(MARKER).exists() {
+        std::fs::remove_dir_all(out).map_err(failed)?;
+    }
+    let marker =
+        format!("What {} held on {} at the end of a rehearsal.\n", snapshot.full_name, snapshot.default_branch);
+    let files = snapshot.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+    for (path, bytes) in files.chain([(MARKER, marker.as_bytes())]) {
+        let path = out.join(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(out))
+            .and_then(|()| std::fs::write(&path, bytes))
+            .map_err(failed)?;
+    }
+    console.line(Glyph::Done, &format!("wrote the repository's {} files to {}", snapshot.files.len(), out.display()));
+    Ok(())
+}
