@@ -135,16 +135,19 @@ pub struct AnswerFlags {
     /// The AWS region of the ECR repository.
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
-    /// The ECR repository that the images are pushed to.
+    /// The ECR repository that the image is pushed to; of several, each goes to NAME/IMAGE.
     #[arg(long, value_name = "NAME")]
     pub ecr_repository: Option<String>,
-    /// The product to publish, for now one a repository: `static-go`.
+    /// The products to publish, one or more of the catalogue, by comma or by repeating the flag: `static-go`.
+    ///
+    /// One is released by tags like v1.0.0; of several, each by its own like static-go/v1.0.0 and into an ECR repository
+    /// of its own below `--ecr-repository`.
     #[arg(long, value_name = "NAME", value_delimiter = ',', action = ArgAction::Append)]
     pub image: Vec<String>,
     /// How the pipeline signs in to AWS: `oidc` (nothing to steal, nothing to rotate) or `access-key`.
     #[arg(long, value_name = "HOW")]
     pub auth: Option<String>,
-    /// The first release, like v1.0.0.
+    /// The first release of every image, like v1.0.0.
     #[arg(long, value_name = "TAG")]
     pub release: Option<String>,
     /// The publisher's name, as it stands in the documents and the image labels.
@@ -156,12 +159,24 @@ pub struct AnswerFlags {
     /// The IAM role's name, where `sbi-publish-OWNER-NAME` does not suit; with `--auth oidc`.
     #[arg(long, value_name = "NAME")]
     pub role_name: Option<String>,
+    /// The name of the IAM role that only reads, where `sbi-read-OWNER-NAME` does not suit; with `--auth oidc`.
+    #[arg(long, value_name = "NAME")]
+    pub read_role_name: Option<String>,
     /// The IAM user's name, where `sbi-publish-OWNER-NAME` does not suit; with `--auth access-key`.
     #[arg(long, value_name = "NAME")]
     pub user_name: Option<String>,
     /// The GitHub environment that the publish job runs in, or `none`.
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
+    /// What the images are built for, by comma or by repeating the flag: `amd64`, `arm64`; all that they promise unless
+    /// given.
+    #[arg(long, value_name = "ARCH", value_delimiter = ',', action = ArgAction::Append)]
+    pub arch: Vec<String>,
+    /// Whether the pipeline signs: `keyless`, which writes the repository's name into a public log, or `none`.
+    ///
+    /// Unless given, public repositories sign and private ones do not.
+    #[arg(long, value_name = "HOW")]
+    pub signing: Option<String>,
 }
 
 impl AnswerFlags {
@@ -180,8 +195,11 @@ impl AnswerFlags {
             publisher,
             security_contact,
             role_name,
+            read_role_name,
             user_name,
             environment,
+            arch,
+            signing,
         } = self.clone();
         Answers {
             github,
@@ -195,8 +213,11 @@ impl AnswerFlags {
             publisher,
             security_contact,
             role_name,
+            read_role_name,
             user_name,
             environment,
+            architectures: arch,
+            signing,
         }
     }
 }
@@ -341,25 +362,32 @@ pub struct PolicyArgs {
     /// Whose document.
     #[arg(value_enum, value_name = "WHOSE")]
     pub whose: PolicyKind,
-    /// For `trust`: the numeric id of the GitHub repository's owner.
+    /// For `trust` and `reader-trust`: the numeric id of the GitHub repository's owner.
     #[arg(long, value_name = "NUMBER")]
     pub owner_id: Option<u64>,
-    /// For `trust`: the numeric id of the GitHub repository.
+    /// For `trust` and `reader-trust`: the numeric id of the GitHub repository.
     #[arg(long, value_name = "NUMBER")]
     pub repository_id: Option<u64>,
-    /// For `trust`: what the repository's OIDC subjects start with, where it is not `repo:OWNER@ID/NAME@ID`.
+    /// For both trusts: what the repository's OIDC subjects start with, where it is not `repo:OWNER@ID/NAME@ID`.
     #[arg(long, value_name = "TEXT")]
     pub subject_prefix: Option<String>,
+    /// For `reader-trust`: the branch that scheduled workflows run on.
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub default_branch: String,
     #[command(flatten)]
     pub answers: AnswerFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PolicyKind {
-    /// What the pipeline may do: push to one ECR repository.
+    /// What the pipeline may do: push to the images' ECR repositories.
     Publisher,
     /// Who may assume the pipeline's role.
     Trust,
+    /// What the jobs that verify and scan again may do: pull from the same.
+    Reader,
+    /// Who may assume their role.
+    ReaderTrust,
     /// What the person who runs `sbi init` needs.
     Operator,
 }

@@ -14,7 +14,7 @@ use crate::model::names::ImageName;
 use crate::model::pins::Pins;
 use catalogue::Product;
 
-pub use subject::subject_context;
+pub use subject::{reading_refs, subject_context};
 
 /// The version of the templates: they are part of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -43,13 +43,16 @@ pub fn images() -> Vec<Image> {
 
 /// Names of the repository secrets that the rendered workflow reads, in the order of the plan.
 #[must_use]
-pub fn secret_names(auth: Auth) -> &'static [&'static str] {
-    match auth {
-        Auth::Oidc => &["AWS_ROLE_ARN", "AWS_REGION", "ECR_REGISTRY", "ECR_REPOSITORY"],
-        Auth::AccessKey => {
-            &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "ECR_REGISTRY", "ECR_REPOSITORY"]
-        }
+pub fn secret_names(config: &Config) -> Vec<&'static str> {
+    let mut names = match config.publish.auth {
+        Auth::Oidc => vec!["AWS_ROLE_ARN"],
+        Auth::AccessKey => vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+    };
+    names.extend(["AWS_REGION", "ECR_REGISTRY"]);
+    if config.publish.images.len() == 1 {
+        names.push("ECR_REPOSITORY");
     }
+    names
 }
 
 /// Every file of the publisher's repository but `sbi.lock`, sorted by path. Texts end with one line feed.
@@ -82,12 +85,13 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     Ok(files)
 }
 
-/// The text of a release made by sbi, with the marker that `sbi` knows its releases by.
+/// The text of an image's release made by sbi, with the marker that `sbi` knows its releases by.
 #[must_use]
-pub fn release_notes(config: &Config) -> String {
+pub fn release_notes(config: &Config, image: &ImageName) -> String {
     // A config that can't be rendered is refused by `render`, before any release is planned.
-    let filled = product_of(config).and_then(|product| fill(config, &product, "release notes", RELEASE_NOTES));
-    tidy(&filled.unwrap_or_else(|_| RELEASE_MARKER.into()))
+    let product = catalogue::products().into_iter().find(|product| product.name == *image);
+    let filled = product.and_then(|product| fill(config, &product, "release notes", RELEASE_NOTES).ok());
+    tidy(&filled.unwrap_or_else(|| RELEASE_MARKER.into()))
 }
 
 fn product_of(config: &Config) -> Result<Product, Failure> {

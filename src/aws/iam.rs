@@ -30,7 +30,6 @@ use crate::model::secrets::AccessKey;
 
 /// Longest session of the role, in seconds: IAM's least, and plenty for one job.
 const MAX_SESSION_SECONDS: i32 = 3600;
-const ROLE_DESCRIPTION: &str = "Pushes one image repository from one GitHub repository; set up by sbi";
 
 impl Aws {
     fn role_call(&self, action: &'static str, name: &str) -> Call<'_> {
@@ -216,6 +215,7 @@ impl Aws {
     pub async fn create_role(
         &self,
         name: &RoleName,
+        description: &str,
         trust: &PolicyDocument,
         tags: &BTreeMap<String, String>,
     ) -> Result<(), Failure> {
@@ -225,7 +225,7 @@ impl Aws {
             .create_role()
             .role_name(name.as_str())
             .assume_role_policy_document(trust.to_json())
-            .description(ROLE_DESCRIPTION)
+            .description(description)
             .max_session_duration(MAX_SESSION_SECONDS)
             .set_tags(Some(iam_tags(&call, tags)?))
             .send()

@@ -1,12 +1,13 @@
-//! The publishing job's side of AWS: what CI does with the identity that sbi made. The sandbox proves itself with it.
+//! CI's side of AWS: what jobs do with the identities that sbi made. The sandbox proves itself with it.
 
 use aws_credential_types::Credentials;
 use aws_sdk_ecr::config::SharedCredentialsProvider;
+use aws_sdk_ecr::types::ImageIdentifier;
 
 use super::Aws;
 use super::error::{Call, Service};
 use crate::failure::Failure;
-use crate::model::names::EcrRepositoryName;
+use crate::model::names::{EcrRepositoryName, ReleaseTag};
 
 impl Aws {
     /// `sts:AssumeRoleWithWebIdentity`, as a workflow does it: the same region with the role's temporary credentials.
@@ -14,13 +15,13 @@ impl Aws {
     /// # Errors
     /// When AWS does not trust the token for this role.
     pub async fn assume_role_with_token(&self, role_arn: &str, token: &str) -> Result<Aws, Failure> {
-        let call = Call::new(self, Service::Sts, "sts:AssumeRoleWithWebIdentity", "the publishing role")
-            .on(Some(role_arn.to_owned()));
+        let call =
+            Call::new(self, Service::Sts, "sts:AssumeRoleWithWebIdentity", "the role").on(Some(role_arn.to_owned()));
         let answer = self
             .sts
             .assume_role_with_web_identity()
             .role_arn(role_arn)
-            .role_session_name("publish")
+            .role_session_name("sbi")
             .web_identity_token(token)
             .send()
             .await
@@ -41,9 +42,7 @@ impl Aws {
     /// # Errors
     /// When the identity may not push there.
     pub async fn start_push(&self, repository: &EcrRepositoryName) -> Result<(), Failure> {
-        let call = Call::new(self, Service::Ecr, "ecr:GetAuthorizationToken", "the registry").on(Some("*".to_owned()));
-        // The token is dropped unread.
-        self.ecr.get_authorization_token().send().await.map(drop).map_err(|error| call.failed(error))?;
+        self.sign_in_to_registry().await?;
         let thing = format!("the ECR repository {repository}");
         let call = Call::new(self, Service::Ecr, "ecr:InitiateLayerUpload", thing).on(self.ecr_arn(repository));
         self.ecr
@@ -53,5 +52,30 @@ impl Aws {
             .await
             .map(drop)
             .map_err(|error| call.failed(error))
+    }
+
+    /// The two first calls of every pull: signing in to the registry, and asking for what the tag names. A tag that
+    /// names nothing yet is an answer too.
+    ///
+    /// # Errors
+    /// When the identity may not pull from there.
+    pub async fn start_pull(&self, repository: &EcrRepositoryName, tag: &ReleaseTag) -> Result<(), Failure> {
+        self.sign_in_to_registry().await?;
+        let thing = format!("the ECR repository {repository}");
+        let call = Call::new(self, Service::Ecr, "ecr:BatchGetImage", thing).on(self.ecr_arn(repository));
+        self.ecr
+            .batch_get_image()
+            .repository_name(repository.as_str())
+            .image_ids(ImageIdentifier::builder().image_tag(tag.as_str()).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failed(error))
+    }
+
+    async fn sign_in_to_registry(&self) -> Result<(), Failure> {
+        let call = Call::new(self, Service::Ecr, "ecr:GetAuthorizationToken", "the registry").on(Some("*".to_owned()));
+        // The token is dropped unread.
+        self.ecr.get_authorization_token().send().await.map(drop).map_err(|error| call.failed(error))
     }
 }

@@ -10,8 +10,11 @@ use crate::cli::{Color, Format};
 use crate::failure::Failure;
 use crate::live::Live;
 use crate::live::sign_in::Places;
-use crate::model::identity::{publishing_policy, trust_policy};
-use crate::plan::{Known, Plan, StepId};
+use crate::model::config::Auth;
+use crate::model::iam::PolicyDocument;
+use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
+use crate::model::observed::GithubIdentity;
+use crate::plan::{Plan, StepId};
 use crate::ui::progress::{Progress, Stage};
 use crate::ui::prompt::{Prompt, nobody_to_confirm};
 use crate::ui::questions::{Detected, Draft};
@@ -190,26 +193,32 @@ impl Console {
 }
 
 /// The IAM documents of a plan, as far as their numbers are known.
-fn documents(prospect: &Prospect) -> Vec<(String, crate::model::iam::PolicyDocument)> {
-    let config = &prospect.desired.config;
+fn documents(prospect: &Prospect) -> Vec<(String, PolicyDocument)> {
+    let Prospect { desired, observed, .. } = prospect;
+    let config = &desired.config;
     let mut documents = vec![("what the pipeline may do".to_owned(), publishing_policy(config))];
-    if config.publish.auth == crate::model::config::Auth::Oidc {
-        let known = prospect.observed.github.repository.as_ref().map(|found| Known::Now(found.identity.clone()));
-        if let Some(Known::Now(identity)) = known {
-            documents
-                .push(("whom the role trusts".to_owned(), trust_policy(config, &prospect.desired.subject, &identity)));
-        } else {
-            let unknown = crate::model::observed::GithubIdentity {
+    if config.publish.auth != Auth::Oidc {
+        return documents;
+    }
+    let (identity, note) = match &observed.github.repository {
+        Some(found) => (found.identity.clone(), ""),
+        None => {
+            let repository = &config.github.repository;
+            let unknown = GithubIdentity {
                 repository_id: 0,
-                owner_id: prospect.observed.github.owner.id,
-                subject_prefix: format!(
-                    "repo:{} (GitHub tells it when the repository exists)",
-                    config.github.repository
-                ),
+                owner_id: observed.github.owner.id,
+                subject_prefix: format!("repo:{repository} (GitHub tells it when the repository exists)"),
+                default_branch: "main".into(),
             };
-            let title = "whom the role trusts; repository_id 0 stands for the number that GitHub will give";
-            documents.push((title.to_owned(), trust_policy(config, &prospect.desired.subject, &unknown)));
+            (unknown, "; repository_id 0 stands for the number that GitHub will give, main for its default branch")
         }
+    };
+    let trust = trust_policy(config, &desired.subject, &identity);
+    documents.push((format!("whom the role trusts{note}"), trust));
+    if !desired.reading.is_empty() {
+        documents.push(("what verifying and scanning again may do".to_owned(), reading_policy(config)));
+        let trust = reading_trust_policy(config, &desired.reading, &identity);
+        documents.push((format!("whom the reading role trusts{note}"), trust));
     }
     documents
 }
@@ -217,11 +226,7 @@ fn documents(prospect: &Prospect) -> Vec<(String, crate::model::iam::PolicyDocum
 /// What a run ends with, from its links and what is left to do.
 #[must_use]
 pub(super) fn summary(links: Vec<next_steps::Link>, next: Vec<String>) -> Summary {
-    Summary {
-        links: links.into_iter().map(|link| (link.label.to_owned(), link.url)).collect(),
-        next,
-        notes: Vec::new(),
-    }
+    Summary { links: links.into_iter().map(|link| (link.label, link.url)).collect(), next, notes: Vec::new() }
 }
 
 fn written(stream: Stream, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Failure> {

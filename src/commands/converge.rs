@@ -13,6 +13,7 @@ use crate::live::watch::{Ended, Patience};
 use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
+use crate::model::names::GitTag;
 use crate::model::observed::Observed;
 use crate::plan::setup::plan_setup;
 use crate::plan::step::{Produced, Step};
@@ -130,7 +131,8 @@ pub(super) async fn converge(
     let config = desired.config;
     if plan.is_empty() {
         let nothing = Report { outcomes: Vec::new(), cancelled: false };
-        return end((live, console), run, &config, &observed, (&plan, &nothing), &plan.waiting, None).map(|()| config);
+        return end((live, console), run, &config, &observed, (&plan, &nothing), &plan.waiting, Vec::new())
+            .map(|()| config);
     }
     if !run.yes && !console.confirm("Apply this plan?")? {
         return Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled));
@@ -158,13 +160,9 @@ pub(super) async fn converge(
             .hinted("run `sbi plan` in a minute; if it still lists changes, something undoes them"));
     }
     console.line(Glyph::Done, "looked again: nothing is left to change");
-    let followed = match (run.watch, released(&plan, &report)) {
-        (Some(patience), Some(head)) => {
-            let stage = console.stage("waiting for the workflow run that the release starts");
-            let repository = &config.github.repository;
-            Some(live.follow_run(repository, &head, patience, &|text| stage.waits(&text)).await?)
-        }
-        _ => None,
+    let followed = match run.watch {
+        Some(patience) => follow(live, &config, &released(&plan, &report), patience, console).await,
+        None => Vec::new(),
     };
     end((live, console), run, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
     Ok(config)
@@ -192,31 +190,37 @@ fn end(
     observed: &Observed,
     (plan, report): (&Plan, &Report),
     waiting: &[String],
-    followed: Option<Ended>,
+    followed: Vec<(GitTag, Result<Ended, Failure>)>,
 ) -> Result<(), Failure> {
     let found = observed.github.repository.as_ref();
     let full_name = found.map_or_else(|| config.github.repository.to_string(), |found| found.full_name.clone());
     let url = live.web_url(&full_name);
     let mut links = next_steps::links(config, &url);
-    let failed = match followed {
-        Some(Ended::Succeeded { url }) => {
-            let rehearsed = "; in the sandbox its publish job signs in and starts a push, nothing is built or scanned";
-            let so_far = if run.rehearsal { rehearsed } else { "" };
-            console.line(Glyph::Done, &format!("the workflow run succeeded{so_far}"));
-            links.push(next_steps::Link { label: "first run", url });
-            None
+    let several = config.publish.images.len() > 1;
+    let of = |tag: &GitTag| if several { format!(" of {tag}") } else { String::new() };
+    let mut failed = Vec::new();
+    for (tag, ended) in followed {
+        let of = of(&tag);
+        let mut link = |label: &str, url| links.push(next_steps::Link { label: format!("{label}{of}"), url });
+        match ended {
+            Ok(Ended::Succeeded { url }) => {
+                let rehearsed =
+                    "; in the sandbox its publish job signs in and starts a push, nothing is built or scanned";
+                let so_far = if run.rehearsal { rehearsed } else { "" };
+                console.line(Glyph::Done, &format!("the workflow run{of} succeeded{so_far}"));
+                link("first run", url);
+            }
+            Ok(Ended::StillRunning { url }) => {
+                console.line(Glyph::Waiting, &format!("the workflow run{of} is still going"));
+                link("first run", url);
+            }
+            Ok(Ended::Failed { url, failure }) => {
+                link("failed run", url);
+                failed.push(if several { failure.during(format!("publish {tag}")) } else { failure });
+            }
+            Err(failure) => failed.push(failure),
         }
-        Some(Ended::StillRunning { url }) => {
-            console.line(Glyph::Waiting, "the workflow run is still going");
-            links.push(next_steps::Link { label: "first run", url });
-            None
-        }
-        Some(Ended::Failed { url, failure }) => {
-            links.push(next_steps::Link { label: "failed run", url });
-            Some(failure)
-        }
-        None => None,
-    };
+    }
     let mut next = waiting.to_vec();
     if run.rehearsal {
         links.clear();
@@ -224,7 +228,7 @@ fn end(
     }
     next.extend(next_steps::for_a_person(config));
     console.show_end(plan, report, &summary(links, next))?;
-    failed.map_or(Ok(()), Err)
+    console.refuse(failed)
 }
 
 fn unsuccessful(report: &Report) -> Option<Failure> {
@@ -246,16 +250,43 @@ fn unsuccessful(report: &Report) -> Option<Failure> {
     )
 }
 
-/// The commit that was released, when this run released one.
-fn released(plan: &Plan, report: &Report) -> Option<CommitId> {
-    plan.nodes().iter().find_map(|node| match &node.step {
-        Step::CreateRelease { commit: Known::Now(id), .. } => Some(id.clone()),
-        Step::CreateRelease { commit: Known::After(step), .. } => match report.outcomes.get(step.index()) {
-            Some(Outcome::Done(Produced::Commit { id, .. })) => Some(id.clone()),
+/// What this run released, and of which commit.
+fn released(plan: &Plan, report: &Report) -> Vec<(GitTag, CommitId)> {
+    let released = plan.nodes().iter().filter_map(|node| match &node.step {
+        Step::CreateRelease { tag, commit: Known::Now(id), .. } => Some((tag.clone(), id.clone())),
+        Step::CreateRelease { tag, commit: Known::After(step), .. } => match report.outcomes.get(step.index()) {
+            Some(Outcome::Done(Produced::Commit { id, .. })) => Some((tag.clone(), id.clone())),
             _ => None,
         },
         _ => None,
-    })
+    });
+    released.collect()
+}
+
+/// Follows the run of every release, all at once; one that fails does not end the others.
+async fn follow(
+    live: &Live,
+    config: &Config,
+    released: &[(GitTag, CommitId)],
+    patience: Patience,
+    console: &Console,
+) -> Vec<(GitTag, Result<Ended, Failure>)> {
+    if released.is_empty() {
+        return Vec::new();
+    }
+    let stage = console.stage(match released.len() {
+        1 => "waiting for the workflow run that the release starts",
+        _ => "waiting for the workflow runs that the releases start",
+    });
+    let stage = &stage;
+    let runs = released.iter().map(|(tag, head)| async move {
+        let say = |text: String| match released.len() {
+            1 => stage.waits(&text),
+            _ => stage.waits(&format!("{tag}: {text}")),
+        };
+        (tag.clone(), live.follow_run(&config.github.repository, (tag, head), patience, &say).await)
+    });
+    futures_util::future::join_all(runs).await
 }
 
 /// Writes `sbi.toml`, so that a second run asks nothing.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::failure::Failure;
 use crate::model::config::{Config, Visibility};
 use crate::model::desired::Desired;
+use crate::model::names::ImageName;
 use crate::model::observed::Owner;
 use crate::model::pins::Pins;
 use crate::templates;
@@ -42,11 +43,14 @@ pub(super) fn settle_environment(mut config: Config, owner: &Owner, wishes: &Wis
 pub(super) fn desire(config: Config, wishes: &Wishes) -> Result<Desired, Failure> {
     let files = templates::render(&config, &Pins::default())?;
     let subject = templates::subject_context(&files)?;
-    let release_notes = templates::release_notes(&config);
+    let reading = templates::reading_refs(&config, &files)?;
+    let notes = |image: &ImageName| (image.clone(), templates::release_notes(&config, image));
+    let release_notes = config.publish.images.iter().map(notes).collect();
     Ok(Desired {
         files,
         templates: templates::VERSION.to_owned(),
         subject,
+        reading,
         release_notes,
         overwrite: wishes.overwrite.clone(),
         by_pull_request: wishes.by_pull_request,

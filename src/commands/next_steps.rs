@@ -1,19 +1,18 @@
 //! What exists now and where, and what the go-to-market plan still asks of a person.
 
-use crate::model::config::{Auth, Config, Visibility};
+use crate::model::config::{Auth, Config, Outlet, Visibility};
 
 /// A thing and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
-    pub label: &'static str,
+    pub label: String,
     pub url: String,
 }
 
 /// Where a person looks at what exists.
 #[must_use]
 pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
-    let region = &config.aws.region;
-    let (account, repository) = (&config.aws.account, &config.ecr.repository);
+    let (region, account) = (&config.aws.region, &config.aws.account);
     let console = match region.partition() {
         crate::model::region::Partition::Aws => "console.aws.amazon.com",
         crate::model::region::Partition::AwsCn => "console.amazonaws.cn",
@@ -23,25 +22,29 @@ pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
         Auth::Oidc => format!("roles/details/{}", config.role()),
         Auth::AccessKey => format!("users/details/{}", config.user()),
     };
-    let link = |label, url| Link { label, url };
-    vec![
-        link("image", image(config)),
-        link(
-            "ECR repository",
-            format!("https://{region}.{console}/ecr/repositories/private/{account}/{repository}?region={region}"),
-        ),
-        link("publishing identity", format!("https://{console}/iam/home#/{identity}")),
-        link("GitHub repository", github_url.to_owned()),
-        link("release", format!("{github_url}/releases/tag/{}", config.publish.release)),
-        link("workflow runs", format!("{github_url}/actions/workflows/publish-to-ecr.yml")),
-        link("scan results", format!("{github_url}/security/code-scanning")),
-    ]
-}
-
-/// The image as it is pulled.
-#[must_use]
-fn image(config: &Config) -> String {
-    format!("{}/{}:{}", config.ecr_registry(), config.ecr.repository, config.publish.release)
+    let link = |label: String, url: String| Link { label, url };
+    let outlets = config.outlets();
+    // One image needs no name beside its label.
+    let label = |what: &str, outlet: &Outlet| match outlets.len() {
+        1 => what.to_owned(),
+        _ => format!("{what} {}", outlet.image),
+    };
+    let mut links = Vec::new();
+    for outlet in &outlets {
+        let repository = &outlet.ecr_repository;
+        let image = format!("{}/{repository}:{}", config.ecr_registry(), outlet.tag.version());
+        links.push(link(label("image", outlet), image));
+        let page =
+            format!("https://{region}.{console}/ecr/repositories/private/{account}/{repository}?region={region}");
+        links.push(link(label("ECR repository", outlet), page));
+    }
+    links.push(link("publishing identity".into(), format!("https://{console}/iam/home#/{identity}")));
+    links.push(link("GitHub repository".into(), github_url.to_owned()));
+    let release = |outlet| link(label("release", outlet), format!("{github_url}/releases/tag/{}", outlet.tag));
+    links.extend(outlets.iter().map(release));
+    links.push(link("workflow runs".into(), format!("{github_url}/actions/workflows/publish-to-ecr.yml")));
+    links.push(link("scan results".into(), format!("{github_url}/security/code-scanning")));
+    links
 }
 
 /// What only a person can do, in the go-to-market plan's order.

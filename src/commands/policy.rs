@@ -4,8 +4,9 @@ use super::console::Console;
 use crate::cli::{GlobalFlags, PolicyArgs, PolicyKind};
 use crate::failure::Failure;
 use crate::model::config::Config;
+use crate::model::desired::Desired;
 use crate::model::iam::PolicyDocument;
-use crate::model::identity::{publishing_policy, trust_policy};
+use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
 use crate::plan::operator::operator_policy;
 
@@ -18,25 +19,39 @@ pub(super) fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Consol
     let config = answers::offline(&arguments.answers, &global.config)?;
     let document = match arguments.whose {
         PolicyKind::Publisher => publishing_policy(&config),
+        PolicyKind::Trust => {
+            let desired = desire(config, &Wishes::default())?;
+            trust_policy(&desired.config, &desired.subject, &identity(&desired.config, arguments)?)
+        }
+        PolicyKind::Reader => reading_policy(&config),
+        PolicyKind::ReaderTrust => reader_trust(config, arguments)?,
         PolicyKind::Operator => operator_policy(&config),
-        PolicyKind::Trust => trust(config, arguments)?,
     };
     console.result(&format!("{}\n", document.to_pretty_json()))
 }
 
+/// # Errors
+/// When nobody reads: jobs with an access key have its rights and assume nothing.
+fn reader_trust(config: Config, arguments: &PolicyArgs) -> Result<PolicyDocument, Failure> {
+    let Desired { config, reading, .. } = desire(config, &Wishes::default())?;
+    if reading.is_empty() {
+        return Err(Failure::usage("no job of the rendered workflows assumes a reading role")
+            .hinted("with `--auth access-key` the publishing user reads too: `sbi policy publisher`"));
+    }
+    Ok(reading_trust_policy(&config, &reading, &identity(&config, arguments)?))
+}
+
 /// The numeric ids are GitHub's to give: offline they are flags.
-fn trust(config: Config, arguments: &PolicyArgs) -> Result<PolicyDocument, Failure> {
+fn identity(config: &Config, arguments: &PolicyArgs) -> Result<GithubIdentity, Failure> {
+    let repository = &config.github.repository;
     let (Some(owner_id), Some(repository_id)) = (arguments.owner_id, arguments.repository_id) else {
-        let repository = &config.github.repository;
         return Err(Failure::usage(
             "the trust policy names the repository by its numeric ids: --owner-id, --repository-id",
         )
         .hinted(format!("`gh api repos/{repository} --jq '.owner.id, .id'` prints both"))
         .hinted("`sbi plan --show-policies` finds them out by itself"));
     };
-    let repository = &config.github.repository;
     let subject_prefix = format!("repo:{}@{owner_id}/{}@{repository_id}", repository.owner(), repository.name());
     let subject_prefix = arguments.subject_prefix.clone().unwrap_or(subject_prefix);
-    let desired = desire(config, &Wishes::default())?;
-    Ok(trust_policy(&desired.config, &desired.subject, &GithubIdentity { repository_id, owner_id, subject_prefix }))
+    Ok(GithubIdentity { repository_id, owner_id, subject_prefix, default_branch: arguments.default_branch.clone() })
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Call, Github, repo_path};
 use crate::failure::{Cause, Failure};
 use crate::model::git::CommitId;
-use crate::model::names::{GithubRepositoryName, ReleaseTag};
+use crate::model::names::{GitTag, GithubRepositoryName};
 
 /// A workflow run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Run {
     pub id: u64,
     #[serde(rename = "html_url")]
     pub url: String,
+    /// Of a run that a release started: the release's tag.
+    #[serde(rename = "head_branch")]
+    pub branch: Option<String>,
     /// `queued`, `in_progress`, `completed` and a few more.
     pub status: Option<String>,
     /// `success`, `failure`, … once completed.
@@ -64,7 +67,7 @@ impl Github {
     pub async fn create_release(
         &self,
         repository: &GithubRepositoryName,
-        tag: &ReleaseTag,
+        tag: &GitTag,
         notes: &str,
         commit: &CommitId,
     ) -> Result<String, Failure> {
@@ -72,18 +75,18 @@ impl Github {
             .of(repository)
             .scoped("workflow")
             .body(json!({
-                "tag_name": tag.as_str(),
+                "tag_name": tag.to_string(),
                 "target_commitish": commit.as_str(),
-                "name": tag.as_str(),
+                "name": tag.to_string(),
                 "body": notes,
                 "draft": false,
-                "prerelease": tag.parts().3,
+                "prerelease": tag.version().parts().3,
             }));
         let failure = match self.ask::<ReleaseAnswer>(&call).await {
             Ok(answer) => return Ok(answer.html_url),
             Err(failure) => failure,
         };
-        let next = format!("the next free tag may be {}: `--release {0}`", tag.next_patch());
+        let next = format!("the next free tag may be {}: `--release {0}`", tag.version().next_patch());
         match failure.cause() {
             Cause::Exists => Err(failure.hinted(next)),
             // A lost answer and a refusal without a code end here: whether the release is there shows by looking.
@@ -99,7 +102,8 @@ impl Github {
         }
     }
 
-    /// The newest run that `event` started on `head`; `None` while there is none.
+    /// The newest run that the release of `tag` started on `head`; `None` while there is none. Several releases can be
+    /// of one commit: the branch of a release's run is its tag.
     ///
     /// # Errors
     /// When GitHub refuses or can't be reached.
@@ -107,12 +111,13 @@ impl Github {
         &self,
         repository: &GithubRepositoryName,
         head: &CommitId,
-        event: &str,
+        tag: &GitTag,
     ) -> Result<Option<Run>, Failure> {
-        let path = repo_path(repository, &format!("/actions/runs?event={event}&head_sha={head}&per_page=1"));
+        let path = repo_path(repository, &format!("/actions/runs?event=release&head_sha={head}&per_page=100"));
         let call = Call::get(path, "look for the workflow run").of(repository).needing("actions: read");
         let answer: Runs = self.ask(&call).await?;
-        Ok(answer.workflow_runs.into_iter().next())
+        let tag = tag.to_string();
+        Ok(answer.workflow_runs.into_iter().find(|run| run.branch.as_ref() == Some(&tag)))
     }
 
     /// # Errors

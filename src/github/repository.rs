@@ -22,10 +22,10 @@ use crate::model::config::Visibility;
 use crate::model::desired::RELEASE_MARKER;
 use crate::model::git::{BlobId, CommitId};
 use crate::model::lock::{LOCK_FILE, Lock};
-use crate::model::names::{EnvironmentName, GithubRepositoryName, ReleaseTag};
+use crate::model::names::{EnvironmentName, GithubRepositoryName};
 use crate::model::observed::{
-    ActionsPermissions, BranchRules, Environment, GithubIdentity, GithubRepository, Owner, PullRequest, Release,
-    TokenKind, Viewer,
+    ActionsPermissions, BranchRules, DeploymentPolicies, Environment, GithubIdentity, GithubRepository, Owner,
+    PullRequest, Release, TokenKind, Viewer,
 };
 
 /// Repositories made since then carry ids in their OIDC subjects (GitHub changelog, immutable subject claims).
@@ -49,7 +49,6 @@ const LOOKS_FOR_FIRST_COMMIT: u32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedRepository {
     pub identity: GithubIdentity,
-    pub default_branch: String,
     pub head: CommitId,
     pub url: String,
 }
@@ -169,13 +168,13 @@ impl Github {
                 repository_id: facts.id,
                 owner_id: facts.owner.id,
                 subject_prefix: subject_prefix(&facts, subject),
+                default_branch: facts.default_branch,
             },
             full_name: facts.full_name,
             private: facts.private,
             archived: facts.archived,
             can_admin: facts.permissions.admin,
             can_push: facts.permissions.push,
-            default_branch: facts.default_branch,
             head,
             files,
             lock,
@@ -291,23 +290,32 @@ impl Github {
         let listed = or_hidden(self.ask_pages(call, |page: EnvironmentsAnswer| page.environments).await)?;
         let each = listed.unwrap_or_default().into_iter().map(|environment| async move {
             let custom = environment.deployment_branch_policy.map(|policy| policy.custom_branch_policies);
-            let tag_patterns = match custom {
+            let admits = match custom {
                 None => None,
-                // Only protected branches deploy: no tag does.
-                Some(false) => Some(BTreeSet::new()),
-                Some(true) => Some(self.tag_policies(name, &environment.name).await?),
+                // Only protected branches deploy, none by its name.
+                Some(false) => Some(DeploymentPolicies::default()),
+                Some(true) => Some(self.deployment_policies(name, &environment.name).await?),
             };
-            Ok::<_, Failure>((environment.name, Environment { tag_patterns }))
+            Ok::<_, Failure>((environment.name, Environment { admits }))
         });
         Ok(try_join_all(each).await?.into_iter().collect())
     }
 
-    async fn tag_policies(&self, name: &GithubRepositoryName, environment: &str) -> Result<BTreeSet<String>, Failure> {
+    async fn deployment_policies(
+        &self,
+        name: &GithubRepositoryName,
+        environment: &str,
+    ) -> Result<DeploymentPolicies, Failure> {
         let path = format!("/environments/{}/deployment-branch-policies", escape(environment).replace('/', "%2F"));
         let call = Call::get(repo_path(name, &path), format!("read what deploys to {environment}")).of(name);
         let policies = or_hidden(self.ask_pages(call, |page: PoliciesAnswer| page.branch_policies).await)?;
-        let tags = policies.unwrap_or_default().into_iter().filter(|policy| policy.kind == "tag");
-        Ok(tags.map(|policy| policy.name).collect())
+        let mut admits = DeploymentPolicies::default();
+        for policy in policies.unwrap_or_default() {
+            // A policy without a type is older than types: it is about branches.
+            let patterns = if policy.kind == "tag" { &mut admits.tags } else { &mut admits.branches };
+            patterns.insert(policy.name);
+        }
+        Ok(admits)
     }
 
     async fn actions(&self, name: &GithubRepositoryName) -> Result<Option<ActionsPermissions>, Failure> {
@@ -362,7 +370,7 @@ impl Github {
         let releases = self.ask_pages(call, |page: Vec<ReleaseAnswer>| page).await?;
         let ours = |release: ReleaseAnswer| {
             Some(Release {
-                tag: ReleaseTag::new(release.tag_name).ok()?,
+                tag: release.tag_name.parse().ok()?,
                 draft: release.draft,
                 ours: release.body.is_some_and(|body| body.contains(RELEASE_MARKER)),
                 url: release.html_url,
@@ -443,8 +451,8 @@ impl Github {
                 repository_id: facts.id,
                 owner_id: facts.owner.id,
                 subject_prefix: subject_prefix(&facts, subject),
+                default_branch: facts.default_branch,
             },
-            default_branch: facts.default_branch,
             head,
             url: facts.html_url,
         })
@@ -502,7 +510,7 @@ impl Github {
         self.send(&call).await.map(drop)
     }
 
-    /// Creates or narrows an environment so that tags of these patterns deploy to it.
+    /// Creates or narrows an environment so that refs of these patterns deploy to it; others that do already stay.
     ///
     /// # Errors
     /// When GitHub refuses, for instance because the plan has no environments for private repositories.
@@ -511,7 +519,7 @@ impl Github {
         name: &GithubRepositoryName,
         environment: &EnvironmentName,
         exists: bool,
-        tag_patterns: &BTreeSet<String>,
+        admits: &DeploymentPolicies,
     ) -> Result<(), Failure> {
         let path = repo_path(name, &format!("/environments/{environment}"));
         let mut body = json!({
@@ -538,16 +546,21 @@ impl Github {
             .body(body);
         self.send(&call).await?;
         // A pattern that is there already would be refused as a duplicate.
-        let there = if exists { self.tag_policies(name, environment.as_str()).await? } else { BTreeSet::new() };
-        let missing = tag_patterns.difference(&there).map(|pattern| async move {
+        let there = match exists {
+            true => self.deployment_policies(name, environment.as_str()).await?,
+            false => DeploymentPolicies::default(),
+        };
+        let tags = admits.tags.difference(&there.tags).map(|pattern| ("tag", pattern));
+        let branches = admits.branches.difference(&there.branches).map(|pattern| ("branch", pattern));
+        let missing = tags.chain(branches).map(|(kind, pattern)| async move {
             let call = Call::new(
                 Method::POST,
                 repo_path(name, &format!("/environments/{environment}/deployment-branch-policies")),
-                format!("let tags {pattern} deploy to the environment {environment}"),
+                format!("let the {kind} {pattern} deploy to the environment {environment}"),
             )
             .of(name)
             .needing("administration: write")
-            .body(json!({ "name": pattern, "type": "tag" }));
+            .body(json!({ "name": pattern, "type": kind }));
             self.send(&call).await.map(drop)
         });
         try_join_all(missing).await.map(drop)

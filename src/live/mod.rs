@@ -8,7 +8,7 @@ pub mod watch;
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use futures_util::future::try_join4;
+use futures_util::future::{try_join_all, try_join3, try_join4};
 
 use crate::apply::{Outputs, System};
 use crate::aws::Aws;
@@ -17,14 +17,16 @@ use crate::github::{CreatedRepository, Delivered, Github, missing_scopes};
 use crate::model::commit::Commit;
 use crate::model::config::{Auth, CONFIG_FILE, Config};
 use crate::model::git::CommitId;
-use crate::model::identity::{POLICY_NAME, provider_arn};
+use crate::model::identity::{POLICY_NAME, Purpose, provider_arn};
 use crate::model::names::GithubRepositoryName;
-use crate::model::observed::{AwsObserved, CallerIdentity, GithubIdentity, GithubObserved, Observed, Viewer};
+use crate::model::observed::{
+    AwsObserved, CallerIdentity, DeploymentPolicies, GithubIdentity, GithubObserved, Observed, Viewer,
+};
 use crate::model::region::Region;
 use crate::plan::Known;
 use crate::plan::Plan;
 use crate::plan::operator::rights;
-use crate::plan::step::{Permission, Produced, RoleTrust, Step};
+use crate::plan::step::{AdmittedRefs, Permission, Produced, RoleTrust, Step};
 
 /// Both sides, signed in.
 pub struct Live {
@@ -119,20 +121,27 @@ impl Live {
     }
 
     async fn observe_aws(&self, config: &Config) -> Result<AwsObserved, Failure> {
-        let (role, user) = (config.role(), config.user());
+        let (role, read_role, user) = (config.role(), config.read_role(), config.user());
         let provider = provider_arn(config);
         let oidc = config.publish.auth == Auth::Oidc;
-        let (caller, ecr_repository, (oidc_provider, role), user) = try_join4(
+        // One missing name would fail a question about several, so each is asked about by itself, all at once.
+        let repositories = config.ecr_repositories().into_iter().map(|name| async {
+            let found = self.aws.ecr_repository(&name).await?;
+            Ok(found.map(|found| (name, found)))
+        });
+        let (caller, ecr_repositories, (oidc_provider, role, read_role), user) = try_join4(
             self.aws.caller_identity(),
-            self.aws.ecr_repository(&config.ecr.repository),
-            futures_util::future::try_join(
+            try_join_all(repositories),
+            try_join3(
                 only_if(oidc, self.aws.oidc_provider(&provider)),
-                only_if(oidc, self.aws.role(&role, POLICY_NAME)),
+                only_if(oidc, self.aws.role(&role, Purpose::Publish.policy_name())),
+                only_if(oidc, self.aws.role(&read_role, Purpose::Read.policy_name())),
             ),
             only_if(!oidc, self.aws.user(&user, POLICY_NAME)),
         )
         .await?;
-        Ok(AwsObserved { caller, ecr_repository, oidc_provider, role, user })
+        let ecr_repositories = ecr_repositories.into_iter().flatten().collect();
+        Ok(AwsObserved { caller, ecr_repositories, oidc_provider, role, read_role, user })
     }
 
     async fn observe_github(&self, config: &Config) -> Result<GithubObserved, Failure> {
@@ -174,14 +183,14 @@ impl System for Live {
             Step::AddOidcAudience { arn, audience } => aws.add_oidc_audience(arn, audience).await.map(done),
             Step::CreateRole { name, trust, tags, arn: _ } => {
                 let document = trust.document(&identity(trust, outputs)?);
-                aws.create_role(name, &document, tags).await.map(done)
+                aws.create_role(name, trust.purpose().description(), &document, tags).await.map(done)
             }
             Step::SetRoleTrust { name, trust, arn: _ } => {
                 let document = trust.document(&identity(trust, outputs)?);
                 aws.set_role_trust(name, &document).await.map(done)
             }
-            Step::SetRolePolicy { name, document, .. } => {
-                aws.set_role_policy(name, POLICY_NAME, document).await.map(done)
+            Step::SetRolePolicy { name, purpose, document, .. } => {
+                aws.set_role_policy(name, purpose.policy_name(), document).await.map(done)
             }
             Step::CreateUser { name, tags, arn: _ } => aws.create_user(name, tags).await.map(done),
             Step::SetUserPolicy { name, document, .. } => {
@@ -200,9 +209,9 @@ impl System for Live {
                 }
             }
             Step::CreateGithubRepository { repository, in_organization, visibility, description } => {
-                let CreatedRepository { identity, default_branch, head, url } =
+                let CreatedRepository { identity, head, url } =
                     github.create_repository(repository, *in_organization, *visibility, description).await?;
-                Ok(Produced::GithubRepository { identity, default_branch, head, url })
+                Ok(Produced::GithubRepository { identity, head, url })
             }
             Step::StartGithubHistory { repository, branch, text } => {
                 let id = github.start_history(repository, branch, text).await?;
@@ -213,8 +222,9 @@ impl System for Live {
             Step::RequirePinnedActions { repository, allowed_actions } => {
                 github.require_pinned_actions(repository, allowed_actions.as_deref()).await.map(done)
             }
-            Step::SetEnvironment { repository, name, exists, tag_patterns } => {
-                github.set_environment(repository, name, *exists, tag_patterns).await.map(done)
+            Step::SetEnvironment { repository, name, exists, admits } => {
+                let policies = policies(admits, outputs)?;
+                github.set_environment(repository, name, *exists, &policies).await.map(done)
             }
             Step::PutSecret { repository, name, value, replaces: _ } => {
                 github.put_secret(repository, name, value).await.map(done)
@@ -259,6 +269,21 @@ fn identity(trust: &RoleTrust, outputs: &Outputs) -> Result<GithubIdentity, Fail
     }
 }
 
+fn policies(admits: &AdmittedRefs, outputs: &Outputs) -> Result<DeploymentPolicies, Failure> {
+    let mut policies = DeploymentPolicies::default();
+    match admits {
+        AdmittedRefs::Tags(patterns) => policies.tags.clone_from(patterns),
+        AdmittedRefs::DefaultBranch(Known::Now(branch)) => drop(policies.branches.insert(branch.clone())),
+        AdmittedRefs::DefaultBranch(Known::After(step)) => match outputs.get(*step) {
+            Some(Produced::GithubRepository { identity, .. }) => {
+                policies.branches.insert(identity.default_branch.clone());
+            }
+            _ => return Err(missing("the default branch")),
+        },
+    }
+    Ok(policies)
+}
+
 fn commit_id(commit: &Known<CommitId>, outputs: &Outputs) -> Result<CommitId, Failure> {
     match commit {
         Known::Now(id) => Ok(id.clone()),
@@ -279,7 +304,7 @@ fn base(commit: &Commit, parent: &Known<CommitId>, outputs: &Outputs) -> Result<
     let parent = commit_id(parent, outputs)?;
     match (&commit.branch, created) {
         (Some(branch), _) => Ok((branch.clone(), parent)),
-        (None, Some(Produced::GithubRepository { default_branch, .. })) => Ok((default_branch.clone(), parent)),
+        (None, Some(Produced::GithubRepository { identity, .. })) => Ok((identity.default_branch.clone(), parent)),
         (None, _) => Err(missing("the default branch")),
     }
 }

@@ -1,12 +1,12 @@
-//! The publishing job's way into AWS, for whoever must see that it is open, and that others are shut.
+//! CI's ways into AWS, for whoever must see that they are open, and that others are shut.
 
 use crate::aws::{Aws, Settings};
 use crate::failure::Failure;
-use crate::model::names::EcrRepositoryName;
+use crate::model::names::{EcrRepositoryName, ReleaseTag};
 use crate::model::region::Region;
 use crate::model::secrets::AccessKey;
 
-/// An identity that pushes images.
+/// An identity of CI: one that pushes images, or one that only reads them.
 pub struct Publisher(Aws);
 
 impl Publisher {
@@ -37,5 +37,13 @@ impl Publisher {
     /// When this identity may not push there.
     pub async fn start_push(&self, repository: &EcrRepositoryName) -> Result<(), Failure> {
         self.0.start_push(repository).await
+    }
+
+    /// Signs in to the registry and asks what a tag names; downloads nothing.
+    ///
+    /// # Errors
+    /// When this identity may not pull from there.
+    pub async fn start_pull(&self, repository: &EcrRepositoryName, tag: &ReleaseTag) -> Result<(), Failure> {
+        self.0.start_pull(repository, tag).await
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::failure::Failure;
 use crate::github::{Github, Job, Run};
 use crate::model::git::CommitId;
-use crate::model::names::GithubRepositoryName;
+use crate::model::names::{GitTag, GithubRepositoryName};
 
 /// How often and how long to look.
 #[derive(Clone, Copy, Debug)]
@@ -53,35 +53,35 @@ pub enum Ended {
 }
 
 impl super::Live {
-    /// Waits for the run that the release of `head` started and follows it; `say` hears each change of state once.
+    /// Waits for the run that the release of `tag` on `head` started and follows it; `say` hears each change of state once.
     ///
     /// # Errors
     /// When no run appeared, or GitHub stopped answering.
     pub async fn follow_run(
         &self,
         repository: &GithubRepositoryName,
-        head: &CommitId,
+        (tag, head): (&GitTag, &CommitId),
         patience: Patience,
         say: &dyn Fn(String),
     ) -> Result<Ended, Failure> {
-        follow(&self.github, repository, head, patience, say).await
+        follow(&self.github, repository, (tag, head), patience, say).await
     }
 }
 
 async fn follow(
     github: &Github,
     repository: &GithubRepositoryName,
-    head: &CommitId,
+    (tag, head): (&GitTag, &CommitId),
     patience: Patience,
     say: &dyn Fn(String),
 ) -> Result<Ended, Failure> {
     let started = Instant::now();
     let mut run = loop {
-        if let Some(run) = github.find_run(repository, head, "release").await? {
+        if let Some(run) = github.find_run(repository, head, tag).await? {
             break run;
         }
         if started.elapsed() > patience.to_appear {
-            return Err(Failure::new(format!("the release of {repository} started no workflow run"))
+            return Err(Failure::new(format!("the release {tag} of {repository} started no workflow run"))
                 .hinted(format!("see that Actions is on: https://github.com/{repository}/settings/actions"))
                 .hinted("GitHub starts runs only for releases that a person's token made"));
         }
@@ -150,7 +150,9 @@ async fn ended(github: &Github, repository: &GithubRepositoryName, run: Run) -> 
 /// What to do about a failed job of the rendered workflow; matrix jobs have their values behind the name.
 fn advice(job: &str) -> &'static str {
     match job.split(" (").next().unwrap_or(job) {
-        "Plan" => "the release's tag is not vMAJOR.MINOR.PATCH: delete the release and publish one that is",
+        "Plan" => {
+            "the release's tag is none that publishes (v1.0.0, or image/v1.0.0 of several): delete the release and publish one that does"
+        }
         "Build" => "mend the Dockerfile below images/, then publish the next version",
         "Scan" => {
             "the image has CRITICAL or HIGH findings or an end-of-life base: the job's table names them; update the base, \
@@ -158,6 +160,9 @@ fn advice(job: &str) -> &'static str {
         }
         "Report findings" => {
             "findings could not be uploaded: switch code scanning on, or make the upload optional in the workflow"
+        }
+        "Verify" => {
+            "the image is published, and what its tag names could not be checked: re-run the job before anybody uses it"
         }
         "Publish" => {
             "nothing was tagged; `sbi plan` shows whether role, policy or secrets drifted; then re-run the job"

@@ -63,6 +63,8 @@ pub enum Signing {
 }
 
 impl Signing {
+    pub const ALL: [Self; 2] = [Self::Keyless, Self::None];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -188,17 +190,76 @@ pub struct Outlet {
     pub tag_pattern: String,
 }
 
+/// The environment that the nightly scan fetches images in, where it needs one.
+pub const RESCAN_ENVIRONMENT: &str = "rescan";
+
 const HEADER: &str = "# What this repository publishes and where. Read by `sbi`; edit it and run `sbi apply`.\n\n";
 
 impl Config {
     /// # Errors
     /// Names the file, the line and the key that can't be used.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        toml::from_str(text).map_err(|error| {
-            Failure::usage(format!("`{CONFIG_FILE}` can't be used"))
-                .hinted("mend the file, or move it away and run `sbi init` again")
-                .caused_by(error)
-        })
+        let unusable = |failure: Failure| failure.hinted("mend the file, or move it away and run `sbi init` again");
+        let config: Self = toml::from_str(text)
+            .map_err(|error| unusable(Failure::usage(format!("`{CONFIG_FILE}` can't be used")).caused_by(error)))?;
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(failure) => Err(unusable(failure.during(format!("read {CONFIG_FILE}")))),
+        }
+    }
+
+    /// What no single value tells: that they fit together.
+    ///
+    /// # Errors
+    /// Names the first key whose value clashes, with the image or the name in question.
+    pub fn check(&self) -> Result<(), Failure> {
+        let refuse = |key: &str, reason: String| Err(Failure::usage(format!("`{key}` {reason}")));
+        let images = &self.publish.images;
+        if images.is_empty() {
+            return refuse("publish.images", "names no image".into());
+        }
+        if let Some(twice) = first_double(images) {
+            return refuse("publish.images", format!("names {twice} twice"));
+        }
+        if let Some(stranger) = self.ecr.repositories.keys().find(|image| !images.contains(image)) {
+            return refuse("ecr.repositories", format!("has a place for {stranger}, which `publish.images` lacks"));
+        }
+        let outlets = self.outlets();
+        if let Some(long) =
+            outlets.iter().find(|outlet| outlet.ecr_repository.as_str().len() > EcrRepositoryName::LONGEST)
+        {
+            let reason = format!(
+                "makes a name of {} characters for {}, ECR takes {}",
+                long.ecr_repository.as_str().len(),
+                long.image,
+                EcrRepositoryName::LONGEST
+            );
+            return refuse("ecr.repository", reason);
+        }
+        let places: Vec<&EcrRepositoryName> = outlets.iter().map(|outlet| &outlet.ecr_repository).collect();
+        if let Some(shared) = first_double(&places) {
+            return refuse("ecr.repositories", format!("sends two images to {shared}: their tags would meet there"));
+        }
+        match self.publish.architectures.as_deref() {
+            Some([]) => return refuse("publish.architectures", "names no architecture".into()),
+            Some(architectures) => {
+                if let Some(twice) = first_double(architectures) {
+                    return refuse("publish.architectures", format!("names {} twice", twice.as_str()));
+                }
+            }
+            None => {}
+        }
+        match self.publish.auth {
+            Auth::Oidc if self.role() == self.read_role() => {
+                refuse("aws.read-role", format!("is the publishing role too: {} would read and push", self.role()))
+            }
+            Auth::AccessKey
+                if self.publish.environment == self.rescan_environment() && self.publish.environment.is_some() =>
+            {
+                refuse("publish.environment", format!("can't be `{RESCAN_ENVIRONMENT}`: the nightly scan runs there"))
+            }
+            Auth::Oidc | Auth::AccessKey => Ok(()),
+        }
     }
 
     /// The file's text, the same for the same answers.
@@ -231,6 +292,12 @@ impl Config {
         self.publish.images.iter().map(outlet).collect()
     }
 
+    /// Every image's ECR repository, in the order of `publish.images`.
+    #[must_use]
+    pub fn ecr_repositories(&self) -> Vec<EcrRepositoryName> {
+        self.publish.images.iter().map(|image| self.ecr_repository_of(image)).collect()
+    }
+
     /// Where one image is pushed to.
     #[must_use]
     pub fn ecr_repository_of(&self, image: &ImageName) -> EcrRepositoryName {
@@ -256,6 +323,14 @@ impl Config {
         }
     }
 
+    /// The environment of the nightly scan's job that holds the access key; `None` where it holds none, or where the
+    /// publish job has no environment either.
+    #[must_use]
+    pub fn rescan_environment(&self) -> Option<EnvironmentName> {
+        let needed = self.publish.auth == Auth::AccessKey && self.publish.environment.is_some();
+        needed.then(|| EnvironmentName::new(RESCAN_ENVIRONMENT).unwrap_or_else(|failure| unreachable!("{failure}")))
+    }
+
     /// An IAM ARN in this account: `resource` is like `role/name`.
     #[must_use]
     pub fn iam_arn(&self, resource: &str) -> String {
@@ -277,6 +352,10 @@ impl Config {
     pub fn user(&self) -> UserName {
         self.aws.user.clone().unwrap_or_else(|| default_iam_name("publish", &self.github.repository, UserName::new))
     }
+}
+
+fn first_double<T: PartialEq>(items: &[T]) -> Option<&T> {
+    items.iter().enumerate().find(|(at, item)| items[..*at].contains(item)).map(|(_, item)| item)
 }
 
 /// `sbi-PURPOSE-OWNER-NAME`, or cut to 64 characters with a hash of the whole at its end, so that two long names

@@ -1,10 +1,11 @@
 //! What one run wants, fully decided.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::Config;
 use super::git::BlobId;
-use super::identity::SubjectContext;
+use super::identity::{ReadingRef, SubjectContext};
+use super::names::ImageName;
 
 /// Stands in the body of every release that sbi makes, invisible when rendered.
 pub const RELEASE_MARKER: &str = "<!-- sbi -->";
@@ -19,8 +20,10 @@ pub struct Desired {
     pub templates: String,
     /// Where the rendered workflow's publish job gets its OIDC subject from.
     pub subject: SubjectContext,
-    /// Text of the release.
-    pub release_notes: String,
+    /// The refs on which rendered jobs assume the reading role; with none there is no such role.
+    pub reading: BTreeSet<ReadingRef>,
+    /// Text of each image's release.
+    pub release_notes: BTreeMap<ImageName, String>,
     /// Paths that the person agreed to have overwritten although they are foreign or edited.
     pub overwrite: BTreeSet<String>,
     /// Bring the files in by a pull request although the rules would allow a push.

@@ -108,6 +108,20 @@ impl<'de> Deserialize<'de> for Values {
     }
 }
 
+/// A text that `StringLike` takes for itself: wildcards and the sign of a policy variable are written as variables
+/// (IAM user guide, "Policy variables", special characters).
+#[must_use]
+pub fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '*' | '?' | '$' => escaped.extend(['$', '{', c, '}']),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 mod one_or_many {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -104,6 +104,9 @@ fn check_digest(text: &str) -> Result<(), String> {
 }
 
 impl EcrRepositoryName {
+    /// The most characters that ECR takes.
+    pub const LONGEST: usize = 256;
+
     /// The repository of one of several images, `acme/bases/static-go`.
     #[must_use]
     pub fn join(&self, image: &ImageName) -> Self {
@@ -121,7 +124,7 @@ fn check_account_id(text: &str) -> Result<(), String> {
 }
 
 fn check_ecr_repository_name(text: &str) -> Result<(), String> {
-    if !(2..=256).contains(&text.len()) {
+    if !(2..=EcrRepositoryName::LONGEST).contains(&text.len()) {
         return Err("it has 2 to 256 characters".into());
     }
     if let Some(c) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-' | '/')) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::git::{BlobId, CommitId};
 use super::iam::PolicyDocument;
 use super::lock::Lock;
-use super::names::{AccountId, ReleaseTag};
+use super::names::{AccountId, EcrRepositoryName, GitTag};
 
 /// Everything that planning looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +19,14 @@ pub struct Observed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsObserved {
     pub caller: CallerIdentity,
-    pub ecr_repository: Option<EcrRepository>,
+    /// Those of the images' repositories that exist.
+    pub ecr_repositories: BTreeMap<EcrRepositoryName, EcrRepository>,
     /// The account's provider for GitHub's issuer, found by exact URL.
     pub oidc_provider: Option<OidcProvider>,
+    /// The publishing role.
     pub role: Option<Role>,
+    /// The role that only reads.
+    pub read_role: Option<Role>,
     pub user: Option<User>,
 }
 
@@ -147,7 +151,6 @@ pub struct GithubRepository {
     pub archived: bool,
     pub can_admin: bool,
     pub can_push: bool,
-    pub default_branch: String,
     /// The tip of the default branch; `None` when the repository is empty.
     pub head: Option<CommitId>,
     /// Path → blob id on the default branch. Executables and links are in, folders and submodules are not.
@@ -160,6 +163,7 @@ pub struct GithubRepository {
     /// `None` when this token may not read them.
     pub actions: Option<ActionsPermissions>,
     pub branch_rules: BranchRules,
+    /// Those whose tag could be one of ours.
     pub releases: Vec<Release>,
     /// Every tag's name.
     pub tags: BTreeSet<String>,
@@ -167,7 +171,7 @@ pub struct GithubRepository {
     pub pull_requests: Vec<PullRequest>,
 }
 
-/// The numbers that a repository's OIDC tokens carry.
+/// What a repository's OIDC tokens carry: its numbers, and the branch that scheduled jobs run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubIdentity {
     pub repository_id: u64,
@@ -175,12 +179,20 @@ pub struct GithubIdentity {
     /// What every subject of this repository starts with, without a colon at its end: `repo:acme@7/base@9`
     /// (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub`).
     pub subject_prefix: String,
+    pub default_branch: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
-    /// Deployment policies for tags; `None` when any ref may deploy.
-    pub tag_patterns: Option<BTreeSet<String>>,
+    /// Who may deploy by name; `None` when any ref may.
+    pub admits: Option<DeploymentPolicies>,
+}
+
+/// Patterns of the refs that may deploy to an environment, by GitHub's `fnmatch`: `*` stops at a slash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeploymentPolicies {
+    pub tags: BTreeSet<String>,
+    pub branches: BTreeSet<String>,
 }
 
 /// Settings → Actions → General.
@@ -204,7 +216,7 @@ pub struct BranchRules {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    pub tag: ReleaseTag,
+    pub tag: GitTag,
     pub draft: bool,
     /// Made by sbi: its body carries the marker.
     pub ours: bool,

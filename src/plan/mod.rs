@@ -1,7 +1,7 @@
 //! Planning: from what is wanted and what was found to the steps in between. Pure: no effects, no clock.
 //!
-//! `setup` plans in this order: the ECR repository, the GitHub repository and its settings, the publishing identity,
-//! the secrets, the files, the release. Each phase may need the ids of earlier ones; none can need a later one.
+//! `setup` plans in this order: the ECR repositories, the GitHub repository and its settings, the identities of CI,
+//! the secrets, the files, the releases. Each phase may need the ids of earlier ones; none can need a later one.
 
 pub mod operator;
 pub mod setup;

@@ -2,27 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{Permission, RoleTrust, Step};
+use super::step::{Permission, RoleTrust, Step, Trusted};
 use super::{Known, Plan};
-use crate::model::config::{Auth, Config};
+use crate::model::config::{Auth, Config, Outlet};
 use crate::model::iam::{PolicyDocument, Statement, Values};
-use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, SubjectContext, provider_arn, publishing_policy};
+use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, SubjectContext, provider_arn};
 use crate::model::observed::{GithubIdentity, TagMutability};
 use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
 
 /// Every right on AWS that setting up `config` can take, from any state, and nothing else: `sbi policy operator`.
 #[must_use]
 pub fn operator_policy(config: &Config) -> PolicyDocument {
-    let mut actions: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+    let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
     let changing = aws_steps(config).into_iter().flat_map(|step| step.permissions());
     for permission in reading(config).into_iter().chain(changing) {
         if let Permission::Aws { action, resource } = permission {
-            actions.entry(resource).or_default().insert(action);
+            // Resources of one kind take the same actions, so one statement for all of them allows no more.
+            let (actions, resources) = rights.entry(sid(&resource)).or_default();
+            actions.insert(action);
+            resources.insert(resource);
         }
     }
-    let mut statements: Vec<Statement> = actions
+    let mut statements: Vec<Statement> = rights
         .into_iter()
-        .map(|(resource, actions)| Statement::allow(sid(&resource), Values::new(actions), Values::one(resource)))
+        .map(|(sid, (actions, resources))| Statement::allow(sid, Values::new(actions), Values::new(resources)))
         .collect();
     statements.push(Statement::allow(
         "CheckOwnRights",
@@ -37,9 +40,9 @@ const SIMULATE: &str = "iam:SimulatePrincipalPolicy";
 
 fn sid(resource: &str) -> &'static str {
     match resource.split(':').nth(2) {
-        Some("ecr") => "EcrRepository",
+        Some("ecr") => "EcrRepositories",
         _ if resource.contains(":oidc-provider/") => "OidcProvider",
-        _ if resource.contains(":role/") => "PublishingRole",
+        _ if resource.contains(":role/") => "Roles",
         _ => "PublishingUser",
     }
 }
@@ -50,15 +53,17 @@ fn reading(config: &Config) -> Vec<Permission> {
     let on = |resource: &str, actions: &[&'static str]| -> Vec<Permission> {
         actions.iter().map(|action| Permission::Aws { action, resource: resource.to_owned() }).collect()
     };
-    let mut needed = on(
-        &config.ecr_repository_arn(&config.ecr.repository),
-        &["ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"],
-    );
+    let mut needed = Vec::new();
+    for Outlet { ecr_repository, .. } in config.outlets() {
+        let actions = ["ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"];
+        needed.extend(on(&config.ecr_repository_arn(&ecr_repository), &actions));
+    }
     match config.publish.auth {
         Auth::Oidc => {
             needed.extend(on(&provider_arn(config), &["iam:GetOpenIDConnectProvider"]));
-            needed
-                .extend(on(&config.iam_arn(&format!("role/{}", config.role())), &["iam:GetRole", "iam:GetRolePolicy"]));
+            for name in [config.role(), config.read_role()] {
+                needed.extend(on(&config.iam_arn(&format!("role/{name}")), &["iam:GetRole", "iam:GetRolePolicy"]));
+            }
         }
         Auth::AccessKey => needed.extend(on(
             &config.iam_arn(&format!("user/{}", config.user())),
@@ -84,52 +89,62 @@ pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
 
 /// One step of each kind that setting up `config` may come to on AWS.
 fn aws_steps(config: &Config) -> Vec<Step> {
-    let arn = config.ecr_repository_arn(&config.ecr.repository);
-    let name = config.ecr.repository.clone();
     let tags = ownership_tags(config);
-    let document = publishing_policy(config);
-    let mut steps = vec![
-        Step::CreateEcrRepository {
-            arn: arn.clone(),
-            name: name.clone(),
-            tag_mutability: tag_mutability(),
-            tags: tags.clone(),
-        },
-        Step::SetEcrTagMutability {
-            arn: arn.clone(),
-            name: name.clone(),
-            from: TagMutability::Mutable,
-            to: tag_mutability(),
-        },
-        Step::SetEcrScanOnPush { arn: arn.clone(), name: name.clone() },
-        Step::SetEcrLifecycle { arn: arn.clone(), name: name.clone(), policy: lifecycle_policy(), replaces: false },
-        Step::TagEcrRepository { arn, name, tags: tags.clone() },
-    ];
+    let mut steps = Vec::new();
+    for Outlet { ecr_repository: name, .. } in config.outlets() {
+        let arn = config.ecr_repository_arn(&name);
+        let (from, to) = (TagMutability::Mutable, tag_mutability());
+        steps.extend([
+            Step::CreateEcrRepository {
+                arn: arn.clone(),
+                name: name.clone(),
+                tag_mutability: tag_mutability(),
+                tags: tags.clone(),
+            },
+            Step::SetEcrTagMutability { arn: arn.clone(), name: name.clone(), from, to },
+            Step::SetEcrScanOnPush { arn: arn.clone(), name: name.clone() },
+            Step::SetEcrLifecycle { arn: arn.clone(), name: name.clone(), policy: lifecycle_policy(), replaces: false },
+            Step::TagEcrRepository { arn, name, tags: tags.clone() },
+        ]);
+    }
+    let repositories = config.ecr_repositories();
     match config.publish.auth {
         Auth::Oidc => {
-            let provider = provider_arn(config);
-            let name = config.role();
-            let arn = config.iam_arn(&format!("role/{name}"));
-            let github = Known::Now(GithubIdentity { repository_id: 0, owner_id: 0, subject_prefix: String::new() });
-            let trust = Box::new(RoleTrust { config: config.clone(), subject: SubjectContext::ReleaseTag, github });
+            let arn = provider_arn(config);
             steps.extend([
                 Step::CreateOidcProvider {
-                    arn: provider.clone(),
+                    arn: arn.clone(),
                     url: format!("https://{OIDC_ISSUER}"),
                     audience: OIDC_AUDIENCE.into(),
                 },
-                Step::AddOidcAudience { arn: provider, audience: OIDC_AUDIENCE.into() },
-                Step::CreateRole { arn: arn.clone(), name: name.clone(), trust: trust.clone(), tags },
-                Step::SetRoleTrust { arn: arn.clone(), name: name.clone(), trust },
-                Step::SetRolePolicy { arn, name, document, replaces: false },
+                Step::AddOidcAudience { arn, audience: OIDC_AUDIENCE.into() },
             ]);
+            let nobody = GithubIdentity {
+                repository_id: 0,
+                owner_id: 0,
+                subject_prefix: String::new(),
+                default_branch: String::new(),
+            };
+            for trusted in [Trusted::Publisher(SubjectContext::ReleaseTag), Trusted::Reader(BTreeSet::new())] {
+                let trust = RoleTrust { config: config.clone(), trusted, github: Known::Now(nobody.clone()) };
+                let purpose = trust.purpose();
+                let name = purpose.role(config);
+                let (arn, document) = (config.iam_arn(&format!("role/{name}")), purpose.policy(config));
+                let (trust, repositories) = (Box::new(trust), repositories.clone());
+                steps.extend([
+                    Step::CreateRole { arn: arn.clone(), name: name.clone(), trust: trust.clone(), tags: tags.clone() },
+                    Step::SetRoleTrust { arn: arn.clone(), name: name.clone(), trust },
+                    Step::SetRolePolicy { arn, name, purpose, document, repositories, replaces: false },
+                ]);
+            }
         }
         Auth::AccessKey => {
             let user = config.user();
             let arn = config.iam_arn(&format!("user/{user}"));
+            let document = Purpose::Publish.policy(config);
             steps.extend([
                 Step::CreateUser { arn: arn.clone(), name: user.clone(), tags },
-                Step::SetUserPolicy { arn: arn.clone(), name: user.clone(), document, replaces: false },
+                Step::SetUserPolicy { arn: arn.clone(), name: user.clone(), document, repositories, replaces: false },
                 Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: String::new() },
                 Step::IssueAccessKey { arn, user, repository: config.github.repository.clone(), replaces: false },
             ]);

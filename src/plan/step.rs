@@ -9,9 +9,9 @@ use crate::model::commit::{Commit, Delivery};
 use crate::model::config::{Config, Visibility};
 use crate::model::git::CommitId;
 use crate::model::iam::PolicyDocument;
-use crate::model::identity::{POLICY_NAME, SubjectContext, trust_policy};
-use crate::model::names::{EcrRepositoryName, EnvironmentName, GithubRepositoryName, ReleaseTag, RoleName, UserName};
-use crate::model::observed::{GithubIdentity, TagMutability};
+use crate::model::identity::{Purpose, ReadingRef, SubjectContext, reading_trust_policy, trust_policy};
+use crate::model::names::{EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, RoleName, UserName};
+use crate::model::observed::{DeploymentPolicies, GithubIdentity, TagMutability};
 
 /// One change. Each carries every value it needs: applying never reads in order to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,10 @@ pub enum Step {
     SetRolePolicy {
         arn: String,
         name: RoleName,
+        purpose: Purpose,
         document: PolicyDocument,
+        /// Those that the document is about, for people.
+        repositories: Vec<EcrRepositoryName>,
         replaces: bool,
     },
     CreateUser {
@@ -78,6 +81,8 @@ pub enum Step {
         arn: String,
         name: UserName,
         document: PolicyDocument,
+        /// Those that the document is about, for people.
+        repositories: Vec<EcrRepositoryName>,
         replaces: bool,
     },
     /// Deletes a key that no job can be using: it never reached the secrets.
@@ -115,12 +120,12 @@ pub enum Step {
         repository: GithubRepositoryName,
         allowed_actions: Option<String>,
     },
-    /// Creates the environment, or narrows it, so that only tags of these patterns deploy to it.
+    /// Creates the environment, or narrows it, so that these refs deploy to it.
     SetEnvironment {
         repository: GithubRepositoryName,
         name: EnvironmentName,
         exists: bool,
-        tag_patterns: BTreeSet<String>,
+        admits: AdmittedRefs,
     },
     /// Uploads a value that is no secret in itself as a repository secret.
     PutSecret {
@@ -136,17 +141,45 @@ pub enum Step {
     },
     CreateRelease {
         repository: GithubRepositoryName,
-        tag: ReleaseTag,
+        tag: GitTag,
         notes: String,
         commit: Known<CommitId>,
     },
+}
+
+/// The refs that may deploy to an environment of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdmittedRefs {
+    /// Tags of these patterns.
+    Tags(BTreeSet<String>),
+    /// The default branch, whose name may only be known once the GitHub repository exists.
+    DefaultBranch(Known<String>),
+}
+
+impl AdmittedRefs {
+    /// An environment with these policies admits all of them already; what else it admits was somebody's choice.
+    #[must_use]
+    pub fn are_among(&self, policies: &DeploymentPolicies) -> bool {
+        match self {
+            Self::Tags(patterns) => policies.tags.is_superset(patterns),
+            Self::DefaultBranch(Known::Now(branch)) => policies.branches.contains(branch),
+            Self::DefaultBranch(Known::After(_)) => false,
+        }
+    }
+}
+
+/// Whom a role trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    Publisher(SubjectContext),
+    Reader(BTreeSet<ReadingRef>),
 }
 
 /// A role's trust, whose numbers may only be known once the GitHub repository exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleTrust {
     pub config: Config,
-    pub subject: SubjectContext,
+    pub trusted: Trusted,
     pub github: Known<GithubIdentity>,
 }
 
@@ -154,7 +187,19 @@ impl RoleTrust {
     /// The document, once the repository's identity is known.
     #[must_use]
     pub fn document(&self, github: &GithubIdentity) -> PolicyDocument {
-        trust_policy(&self.config, &self.subject, github)
+        match &self.trusted {
+            Trusted::Publisher(subject) => trust_policy(&self.config, subject, github),
+            Trusted::Reader(on) => reading_trust_policy(&self.config, on, github),
+        }
+    }
+
+    /// What the role is for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        match &self.trusted {
+            Trusted::Publisher(_) => Purpose::Publish,
+            Trusted::Reader(_) => Purpose::Read,
+        }
     }
 }
 
@@ -162,7 +207,7 @@ impl RoleTrust {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Produced {
     Nothing,
-    GithubRepository { identity: GithubIdentity, default_branch: String, head: CommitId, url: String },
+    GithubRepository { identity: GithubIdentity, head: CommitId, url: String },
     Commit { id: CommitId, url: String },
     PullRequest { number: u64, url: String },
     Release { url: String },
@@ -262,21 +307,17 @@ impl Step {
             Self::SetRoleTrust { name, trust, .. } => {
                 line(Sign::Change, "IAM role", name, format!("trust: {}", describe_trust(trust)))
             }
-            Self::SetRolePolicy { name, replaces, .. } => line(
-                add_or_change(replaces),
-                "IAM role policy",
-                name,
-                format!("{POLICY_NAME}: push to this ECR repository and nothing else"),
-            ),
+            Self::SetRolePolicy { name, purpose, repositories, replaces, .. } => {
+                let detail = describe_policy(*purpose, repositories);
+                line(add_or_change(replaces), "IAM role policy", name, detail)
+            }
             Self::CreateUser { name, .. } => {
                 line(Sign::Add, "IAM user", name, "for CI only, no console sign-in".into())
             }
-            Self::SetUserPolicy { name, replaces, .. } => line(
-                add_or_change(replaces),
-                "IAM user policy",
-                name,
-                format!("{POLICY_NAME}: push to this ECR repository and nothing else"),
-            ),
+            Self::SetUserPolicy { name, repositories, replaces, .. } => {
+                let detail = describe_policy(Purpose::Publish, repositories);
+                line(add_or_change(replaces), "IAM user policy", name, detail)
+            }
             Self::DeleteAccessKey { user, key_id, .. } => line(
                 Sign::Remove,
                 "access key",
@@ -302,9 +343,13 @@ impl Step {
             Self::RequirePinnedActions { repository, .. } => {
                 line(Sign::Change, "action pinning", repository, "actions run only by full commit SHA".into())
             }
-            Self::SetEnvironment { name, exists, tag_patterns, .. } => {
-                let patterns: Vec<&str> = tag_patterns.iter().map(String::as_str).collect();
-                line(add_or_change(exists), "environment", name, format!("only tags {} deploy", patterns.join(", ")))
+            Self::SetEnvironment { name, exists, admits, .. } => {
+                let who = match admits {
+                    AdmittedRefs::Tags(patterns) => format!("tags {} deploy", listed(patterns)),
+                    AdmittedRefs::DefaultBranch(Known::Now(branch)) => format!("branch {branch} deploys"),
+                    AdmittedRefs::DefaultBranch(Known::After(_)) => "the default branch deploys".into(),
+                };
+                line(add_or_change(exists), "environment", name, format!("only {who}"))
             }
             Self::PutSecret { name, value, replaces, .. } => {
                 line(add_or_change(replaces), "secret", name, value.clone())
@@ -407,20 +452,40 @@ impl Step {
     }
 }
 
+fn listed<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
 fn describe_mutability(mutability: &TagMutability) -> String {
-    let list = |filters: &BTreeSet<String>| filters.iter().cloned().collect::<Vec<_>>().join(", ");
     match mutability {
         TagMutability::Mutable => "mutable tags".into(),
         TagMutability::Immutable => "immutable tags".into(),
-        TagMutability::ImmutableExcept(filters) => format!("immutable tags except {}", list(filters)),
-        TagMutability::MutableExcept(filters) => format!("mutable tags except {}", list(filters)),
+        TagMutability::ImmutableExcept(filters) => format!("immutable tags except {}", listed(filters)),
+        TagMutability::MutableExcept(filters) => format!("mutable tags except {}", listed(filters)),
     }
 }
 
+fn describe_policy(purpose: Purpose, repositories: &[EcrRepositoryName]) -> String {
+    let name = purpose.policy_name();
+    let does = match purpose {
+        Purpose::Publish => "pushes to",
+        Purpose::Read => "reads",
+    };
+    format!("{name}: {does} {} and nothing else", listed(repositories))
+}
+
 fn describe_trust(trust: &RoleTrust) -> String {
-    let context = match &trust.subject {
-        SubjectContext::Environment(name) => format!("environment {name}"),
-        SubjectContext::ReleaseTag => "release tags v*".into(),
+    let tags = || listed(trust.config.outlets().iter().map(|outlet| &outlet.tag_pattern));
+    let context = match &trust.trusted {
+        Trusted::Publisher(SubjectContext::Environment(name)) => format!("environment {name}"),
+        Trusted::Publisher(SubjectContext::ReleaseTag) => format!("release tags {}", tags()),
+        Trusted::Reader(refs) => {
+            let each = refs.iter().map(|on| match on {
+                ReadingRef::ReleaseTag => format!("release tags {}", tags()),
+                ReadingRef::DefaultBranch => "the default branch".into(),
+            });
+            each.collect::<Vec<_>>().join(" and ")
+        }
     };
     match &trust.github {
         Known::Now(github) => format!("assumable by {}, {context}, only", github.subject_prefix),

@@ -5,9 +5,9 @@ use std::io;
 
 use dialoguer::console::{self, Term};
 use dialoguer::theme::Theme;
-use dialoguer::{Confirm, Input, Select};
+use dialoguer::{Confirm, Input, MultiSelect, Select};
 
-use super::questions::{Detected, Draft, Question};
+use super::questions::{Choice, Detected, Draft, Question};
 use super::text::{cut, harmless, width, wrap};
 use super::{Glyph, Paint, Style};
 use crate::failure::{Cause, Failure};
@@ -45,7 +45,11 @@ impl Prompt {
         while let Some(question) = draft.open_questions(detected).into_iter().next() {
             self.introduce(&question)?;
             loop {
-                let answer = if question.choices.is_empty() { self.input(&question)? } else { self.select(&question)? };
+                let answer = match (question.choices.is_empty(), question.takes_several) {
+                    (true, _) => self.input(&question)?,
+                    (false, true) => self.select_several(&question)?,
+                    (false, false) => self.select(&question)?,
+                };
                 match draft.answer(question.id, &answer) {
                     Ok(()) => {
                         let given = draft.answered(question.id).unwrap_or_default();
@@ -115,7 +119,8 @@ impl Prompt {
     /// Items that are broken over lines confuse the redrawing of the list.
     fn explained_in_line(&self, question: &Question) -> bool {
         let values = question.choices.iter().map(|choice| width(&choice.value)).max().unwrap_or(0);
-        question.choices.iter().all(|choice| values + 2 + choice.explanation.len() + 6 <= self.style.width)
+        let mark = if question.takes_several { 4 } else { 0 };
+        question.choices.iter().all(|choice| values + 2 + choice.explanation.len() + 6 + mark <= self.style.width)
     }
 
     fn input(&self, question: &Question) -> Result<String, Failure> {
@@ -127,21 +132,35 @@ impl Prompt {
         input.interact_text_on(&self.term).map_err(|error| self.broken(error.into()))
     }
 
-    fn select(&self, question: &Question) -> Result<String, Failure> {
-        let theme = Plain { style: self.style };
+    /// One line a choice.
+    fn items(&self, question: &Question) -> Vec<String> {
         let values = question.choices.iter().map(|choice| width(&choice.value)).max().unwrap_or(0);
         let in_line = self.explained_in_line(question);
-        let items = question.choices.iter().map(|choice| {
-            if in_line {
-                format!("{}  {}", super::text::pad(&choice.value, values), choice.explanation)
-            } else {
-                choice.value.clone()
-            }
-        });
+        let item = |choice: &Choice| match in_line {
+            true => format!("{}  {}", super::text::pad(&choice.value, values), choice.explanation),
+            false => choice.value.clone(),
+        };
+        question.choices.iter().map(item).collect()
+    }
+
+    fn select(&self, question: &Question) -> Result<String, Failure> {
+        let theme = Plain { style: self.style };
+        let items = self.items(question);
         let default = question.choices.iter().position(|choice| Some(&choice.value) == question.default.as_ref());
         let select = Select::with_theme(&theme).items(items).default(default.unwrap_or(0)).report(false);
         let index = select.interact_on(&self.term).map_err(|error| self.broken(error.into()))?;
         Ok(question.choices.get(index).map(|choice| choice.value.clone()).unwrap_or_default())
+    }
+
+    /// Nothing marked is an empty answer, which the draft refuses.
+    fn select_several(&self, question: &Question) -> Result<String, Failure> {
+        let theme = Plain { style: self.style };
+        let given: Vec<&str> = question.default.iter().flat_map(|default| default.split(',')).collect();
+        let marked: Vec<bool> = question.choices.iter().map(|choice| given.contains(&choice.value.as_str())).collect();
+        let select = MultiSelect::with_theme(&theme).items(self.items(question)).defaults(&marked).report(false);
+        let chosen = select.interact_on(&self.term).map_err(|error| self.broken(error.into()))?;
+        let values = chosen.into_iter().filter_map(|at| question.choices.get(at)).map(|choice| choice.value.as_str());
+        Ok(values.collect::<Vec<_>>().join(","))
     }
 
     fn write(&self, head: &str, text: &str) -> Result<(), Failure> {
@@ -204,5 +223,16 @@ impl Theme for Plain {
 
     fn format_select_prompt_item(&self, f: &mut dyn fmt::Write, text: &str, active: bool) -> fmt::Result {
         if active { write!(f, "  {} {text}", self.pointer()) } else { write!(f, "    {text}") }
+    }
+
+    fn format_multi_select_prompt_item(
+        &self,
+        f: &mut dyn fmt::Write,
+        text: &str,
+        checked: bool,
+        active: bool,
+    ) -> fmt::Result {
+        let mark = if checked { "[x]" } else { "[ ]" };
+        self.format_select_prompt_item(f, &format!("{mark} {text}"), active)
     }
 }

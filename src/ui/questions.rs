@@ -1,9 +1,17 @@
 //! Which answers are given, which are open, what would be a good default, and what is wrong with a bad one. Pure.
 
+mod checks;
+mod field;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::failure::Failure;
+use checks::{
+    check_publisher, check_security_contact, ecr_name, listed_names, parse_architectures, parse_auth, parse_signing,
+    parse_visibility,
+};
+
 use crate::model::config::{
     Auth, AwsSection, Config, EcrSection, GithubSection, PublishSection, PublisherSection, Visibility,
 };
@@ -11,6 +19,7 @@ use crate::model::names::{
     AccountId, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName, UserName,
 };
 use crate::model::region::Region;
+pub use field::Field;
 
 /// The environment that the publish job runs in unless somebody says otherwise.
 pub const DEFAULT_ENVIRONMENT: &str = "publish";
@@ -32,9 +41,12 @@ pub struct Answers {
     pub publisher: Option<String>,
     pub security_contact: Option<String>,
     pub role_name: Option<String>,
+    pub read_role_name: Option<String>,
     pub user_name: Option<String>,
     /// A name, or `none`.
     pub environment: Option<String>,
+    pub architectures: Vec<String>,
+    pub signing: Option<String>,
 }
 
 /// What was found out without asking. Never trusted: a value that a name refuses is no default.
@@ -50,142 +62,6 @@ pub struct Detected {
     pub region: Option<String>,
     /// The account of the AWS credentials.
     pub account: Option<String>,
-}
-
-/// One answer. The order is the order of asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Field {
-    Github,
-    Visibility,
-    Account,
-    Region,
-    EcrRepository,
-    Image,
-    Auth,
-    Release,
-    Publisher,
-    SecurityContact,
-    RoleName,
-    UserName,
-    Environment,
-}
-
-impl Field {
-    pub const ALL: [Self; 13] = [
-        Self::Github,
-        Self::Visibility,
-        Self::Account,
-        Self::Region,
-        Self::EcrRepository,
-        Self::Image,
-        Self::Auth,
-        Self::Release,
-        Self::Publisher,
-        Self::SecurityContact,
-        Self::RoleName,
-        Self::UserName,
-        Self::Environment,
-    ];
-
-    /// The flag that answers it.
-    #[must_use]
-    pub fn flag(self) -> &'static str {
-        match self {
-            Self::Github => "--github",
-            Self::Visibility => "--visibility",
-            Self::Account => "--account",
-            Self::Region => "--region",
-            Self::EcrRepository => "--ecr-repository",
-            Self::Image => "--image",
-            Self::Auth => "--auth",
-            Self::Release => "--release",
-            Self::Publisher => "--publisher",
-            Self::SecurityContact => "--security-contact",
-            Self::RoleName => "--role-name",
-            Self::UserName => "--user-name",
-            Self::Environment => "--environment",
-        }
-    }
-
-    /// Its key in `sbi.toml`.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Github => "github.repository",
-            Self::Visibility => "github.visibility",
-            Self::Account => "aws.account",
-            Self::Region => "aws.region",
-            Self::EcrRepository => "ecr.repository",
-            Self::Image => "publish.images",
-            Self::Auth => "publish.auth",
-            Self::Release => "publish.release",
-            Self::Publisher => "publisher.name",
-            Self::SecurityContact => "publisher.security-contact",
-            Self::RoleName => "aws.role",
-            Self::UserName => "aws.user",
-            Self::Environment => "publish.environment",
-        }
-    }
-
-    /// The flag with a value, as it may be typed.
-    #[must_use]
-    pub fn example(self) -> &'static str {
-        match self {
-            Self::Github => "--github acme/secure-base-images",
-            Self::Visibility => "--visibility private",
-            Self::Account => "--account 123456789012",
-            Self::Region => "--region us-east-1",
-            Self::EcrRepository => "--ecr-repository acme/secure-base",
-            Self::Image => "--image static-go",
-            Self::Auth => "--auth oidc",
-            Self::Release => "--release v1.0.0",
-            Self::Publisher => "--publisher 'Acme Ltd'",
-            Self::SecurityContact => "--security-contact security@acme.example",
-            Self::RoleName => "--role-name sbi-publish",
-            Self::UserName => "--user-name sbi-publish",
-            Self::Environment => "--environment publish",
-        }
-    }
-
-    /// Optional answers have a default that needs no asking.
-    fn is_required(self) -> bool {
-        !matches!(self, Self::RoleName | Self::UserName | Self::Environment)
-    }
-
-    fn prompt(self) -> &'static str {
-        match self {
-            Self::Github => "GitHub repository",
-            Self::Visibility => "Who sees it",
-            Self::Account => "AWS account",
-            Self::Region => "AWS region",
-            Self::EcrRepository => "ECR repository",
-            Self::Image => "Product",
-            Self::Auth => "Sign-in to AWS",
-            Self::Release => "First release",
-            Self::Publisher => "Publisher's name",
-            Self::SecurityContact => "Security contact",
-            Self::RoleName => "IAM role",
-            Self::UserName => "IAM user",
-            Self::Environment => "GitHub environment",
-        }
-    }
-
-    fn help(self) -> &'static str {
-        match self {
-            Self::Github => "OWNER/NAME; created when it does not exist, adopted when it does",
-            Self::Visibility => "counts when the repository is created; an existing one stays as it is",
-            Self::Account => "twelve digits; credentials of any other account are refused from now on",
-            Self::Region => "where the images are kept",
-            Self::EcrRepository => "the private registry's repository that customers pull from",
-            Self::Image => "what is built and published",
-            Self::Auth => "how the pipeline proves to AWS who it is",
-            Self::Release => "starts the pipeline when it is published",
-            Self::Publisher => "as it stands in the documents and the image labels",
-            Self::SecurityContact => "an e-mail address or an https URL; printed in SECURITY.md",
-            Self::RoleName | Self::UserName => "1 to 64 characters",
-            Self::Environment => "or `none`",
-        }
-    }
 }
 
 /// One of a few possible answers.
@@ -214,12 +90,16 @@ pub struct Question {
     pub default: Option<String>,
     /// Empty where any text may be the answer.
     pub choices: Vec<Choice>,
+    /// Several choices may be the answer, joined by commas.
+    pub takes_several: bool,
 }
 
 /// The answers so far. Each of them has been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
     answers: BTreeMap<Field, String>,
+    /// Of the file: places of single images, for which there is no flag.
+    ecr_repositories: BTreeMap<ImageName, EcrRepositoryName>,
     /// Products of the catalogue.
     products: Vec<Choice>,
 }
@@ -229,7 +109,8 @@ pub struct Draft {
 /// # Errors
 /// Lists every value that can't be used, of both the flags and the file.
 pub fn merge(given: &Answers, file: Option<&Config>, products: &[Choice]) -> Result<Draft, Failure> {
-    let mut draft = Draft { answers: BTreeMap::new(), products: products.to_vec() };
+    let ecr_repositories = file.map(|file| file.ecr.repositories.clone()).unwrap_or_default();
+    let mut draft = Draft { answers: BTreeMap::new(), ecr_repositories, products: products.to_vec() };
     let mut problems = Vec::new();
     let flags = flagged(given);
     for (field, text) in file.map(filed).unwrap_or_default() {
@@ -246,9 +127,11 @@ pub fn merge(given: &Answers, file: Option<&Config>, products: &[Choice]) -> Res
         }
     }
     if let Some(auth) = draft.answers.get(&Field::Auth) {
-        for (field, given, wants) in
-            [(Field::RoleName, &given.role_name, Auth::Oidc), (Field::UserName, &given.user_name, Auth::AccessKey)]
-        {
+        for (field, given, wants) in [
+            (Field::RoleName, &given.role_name, Auth::Oidc),
+            (Field::ReadRoleName, &given.read_role_name, Auth::Oidc),
+            (Field::UserName, &given.user_name, Auth::AccessKey),
+        ] {
             if given.is_some() && auth != wants.as_str() {
                 let failure = Failure::usage(format!("means nothing with `--auth {auth}`")).hinted(format!(
                     "leave {} out, or take `--auth {}`",
@@ -275,10 +158,14 @@ fn flagged(given: &Answers) -> Vec<(Field, String)> {
         publisher,
         security_contact,
         role_name,
+        read_role_name,
         user_name,
         environment,
+        architectures,
+        signing,
     } = given;
-    let image = (!images.is_empty()).then(|| images.join(","));
+    let joined = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
+    let (image, architectures) = (joined(images), joined(architectures));
     [
         (Field::Github, github),
         (Field::Visibility, visibility),
@@ -291,8 +178,11 @@ fn flagged(given: &Answers) -> Vec<(Field, String)> {
         (Field::Publisher, publisher),
         (Field::SecurityContact, security_contact),
         (Field::RoleName, role_name),
+        (Field::ReadRoleName, read_role_name),
         (Field::UserName, user_name),
         (Field::Environment, environment),
+        (Field::Architectures, &architectures),
+        (Field::Signing, signing),
     ]
     .into_iter()
     .filter_map(|(field, text)| Some((field, text.clone()?)))
@@ -316,7 +206,14 @@ fn filed(config: &Config) -> Vec<(Field, String)> {
         (Field::Environment, publish.environment.as_ref().map_or("none".into(), ToString::to_string)),
     ];
     answers.extend(aws.role.as_ref().map(|name| (Field::RoleName, name.to_string())));
+    answers.extend(aws.read_role.as_ref().map(|name| (Field::ReadRoleName, name.to_string())));
     answers.extend(aws.user.as_ref().map(|name| (Field::UserName, name.to_string())));
+    let architectures = publish.architectures.as_ref().map(|architectures| {
+        let names: Vec<&str> = architectures.iter().map(|architecture| architecture.as_str()).collect();
+        (Field::Architectures, names.join(","))
+    });
+    answers.extend(architectures);
+    answers.extend(publish.signing.map(|signing| (Field::Signing, signing.as_str().into())));
     answers
 }
 
@@ -337,6 +234,7 @@ impl Draft {
                 flag: id.flag(),
                 default: self.default(id, detected),
                 choices: self.choices(id),
+                takes_several: id == Field::Image,
             })
             .collect()
     }
@@ -402,35 +300,40 @@ impl Draft {
                 .hinted("or run it in a terminal and be asked"));
         }
         let text = |field: Field| self.answers.get(&field).map_or("", String::as_str);
-        Ok(Config {
-            github: GithubSection { repository: text(Field::Github).parse()?, visibility: visibility(&self)? },
+        let config = Config {
+            github: GithubSection {
+                repository: text(Field::Github).parse()?,
+                visibility: parse_visibility(text(Field::Visibility))?,
+            },
             aws: AwsSection {
                 account: text(Field::Account).parse()?,
                 region: text(Field::Region).parse()?,
                 role: self.answered(Field::RoleName).map(str::parse).transpose()?,
-                read_role: None,
+                read_role: self.answered(Field::ReadRoleName).map(str::parse).transpose()?,
                 user: self.answered(Field::UserName).map(str::parse).transpose()?,
             },
             ecr: EcrSection {
                 repository: text(Field::EcrRepository).parse()?,
-                repositories: std::collections::BTreeMap::new(),
+                repositories: self.ecr_repositories.clone(),
             },
             publish: PublishSection {
                 auth: parse_auth(text(Field::Auth))?,
-                images: vec![text(Field::Image).parse()?],
+                images: listed_names(text(Field::Image)).map(str::parse).collect::<Result<_, _>>()?,
                 release: text(Field::Release).parse()?,
                 environment: match self.answered(Field::Environment).unwrap_or(DEFAULT_ENVIRONMENT) {
                     "none" => None,
                     name => Some(name.parse()?),
                 },
-                architectures: None,
-                signing: None,
+                architectures: self.answered(Field::Architectures).map(parse_architectures).transpose()?,
+                signing: self.answered(Field::Signing).map(parse_signing).transpose()?,
             },
             publisher: PublisherSection {
                 name: text(Field::Publisher).to_owned(),
                 security_contact: text(Field::SecurityContact).to_owned(),
             },
-        })
+        };
+        config.check().map_err(|failure| failure.hinted("answer it differently: `sbi init --help` lists the flags"))?;
+        Ok(config)
     }
 
     fn check(&self, id: Field, text: &str) -> Result<(), Failure> {
@@ -443,27 +346,33 @@ impl Draft {
             Field::Account => text.parse::<AccountId>().map(drop),
             Field::Region => text.parse::<Region>().map(drop),
             Field::EcrRepository => text.parse::<EcrRepositoryName>().map(drop),
-            Field::Image => self.check_image(text),
+            Field::Image => self.check_images(text),
             Field::Auth => parse_auth(text).map(drop),
             Field::Release => text.parse::<ReleaseTag>().map(drop),
             Field::Publisher => check_publisher(text),
             Field::SecurityContact => check_security_contact(text),
-            Field::RoleName => text.parse::<RoleName>().map(drop),
+            Field::RoleName | Field::ReadRoleName => text.parse::<RoleName>().map(drop),
             Field::UserName => text.parse::<UserName>().map(drop),
             Field::Environment => text.parse::<EnvironmentName>().map(drop),
+            Field::Architectures => parse_architectures(text).map(drop),
+            Field::Signing => parse_signing(text).map(drop),
         }
     }
 
-    fn check_image(&self, text: &str) -> Result<(), Failure> {
-        if text.contains(',') {
-            return Err(Failure::usage(format!("`{text}` names several products; a repository has one for now")));
-        }
-        text.parse::<ImageName>()?;
+    fn check_images(&self, text: &str) -> Result<(), Failure> {
         let known: Vec<&str> = self.products.iter().map(|product| product.value.as_str()).collect();
-        if known.contains(&text) {
-            return Ok(());
+        let mut named = Vec::new();
+        for name in listed_names(text) {
+            name.parse::<ImageName>()?;
+            if !known.contains(&name) {
+                return Err(Failure::usage(format!("`{name}` is no product of this version: {}", known.join(", "))));
+            }
+            if named.contains(&name) {
+                return Err(Failure::usage(format!("`{name}` is named twice")));
+            }
+            named.push(name);
         }
-        Err(Failure::usage(format!("`{text}` is no product of this version: {}", known.join(", "))))
+        Ok(())
     }
 
     /// An answer that is a fact, or the only possible one: nobody is asked.
@@ -496,7 +405,12 @@ impl Draft {
                 .valid(id, detected.git_user_name.as_deref())
                 .or_else(|| self.valid(id, Some(github.as_ref()?.owner()))),
             Field::SecurityContact => self.valid(id, detected.git_email.as_deref()),
-            Field::RoleName | Field::UserName | Field::Environment => None,
+            Field::RoleName
+            | Field::ReadRoleName
+            | Field::UserName
+            | Field::Environment
+            | Field::Architectures
+            | Field::Signing => None,
         }
     }
 
@@ -521,79 +435,6 @@ impl Draft {
             _ => Vec::new(),
         }
     }
-}
-
-fn visibility(draft: &Draft) -> Result<Visibility, Failure> {
-    parse_visibility(draft.answered(Field::Visibility).unwrap_or_default())
-}
-
-fn parse_visibility(text: &str) -> Result<Visibility, Failure> {
-    [Visibility::Private, Visibility::Public]
-        .into_iter()
-        .find(|visibility| visibility.as_str() == text)
-        .ok_or_else(|| Failure::usage(format!("`{text}` is neither `private` nor `public`")))
-}
-
-fn parse_auth(text: &str) -> Result<Auth, Failure> {
-    [Auth::Oidc, Auth::AccessKey]
-        .into_iter()
-        .find(|auth| auth.as_str() == text)
-        .ok_or_else(|| Failure::usage(format!("`{text}` is neither `oidc` nor `access-key`")))
-}
-
-/// One line of at most 100 characters: it goes into labels and headings.
-fn check_publisher(text: &str) -> Result<(), Failure> {
-    if text.chars().count() > 100 {
-        return Err(Failure::usage("a publisher's name has at most 100 characters"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(Failure::usage("a publisher's name is one line without control characters"));
-    }
-    Ok(())
-}
-
-fn check_security_contact(text: &str) -> Result<(), Failure> {
-    let refuse = |reason: &str| Failure::usage(format!("`{}` is no security contact: {reason}", text.escape_debug()));
-    if text.len() > 254 || text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"`".contains(c)) {
-        return Err(refuse("it has at most 254 characters, without white space, quotes and angle brackets"));
-    }
-    if text.contains("://") {
-        return match url::Url::parse(text) {
-            Ok(url) if url.scheme() == "https" && url.username().is_empty() && url.password().is_none() => Ok(()),
-            _ => Err(refuse("an address on the web starts with https:// and names no user")),
-        };
-    }
-    let shape = || Err(refuse("it is an e-mail address like security@acme.example, or an https URL"));
-    let Some((mailbox, domain)) = text.rsplit_once('@') else { return shape() };
-    let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
-    let letters = |c: char| c.is_alphanumeric() || c == '-' || c == '.';
-    let sound = !mailbox.is_empty()
-        && !mailbox.contains('@')
-        && domain.contains('.')
-        && domain.chars().all(letters)
-        && domain.split('.').all(label);
-    if sound { Ok(()) } else { shape() }
-}
-
-/// `owner/name` as ECR takes it: lower case, and between two words only what ECR allows there.
-fn ecr_name(github: &GithubRepositoryName) -> String {
-    let part = |text: &str| {
-        let lower = text.to_ascii_lowercase();
-        let trimmed = lower.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let mut made = String::new();
-        let mut separators = String::new();
-        for c in trimmed.chars() {
-            if c.is_ascii_alphanumeric() {
-                made.push_str(if separators.len() > 1 { "-" } else { &separators });
-                separators.clear();
-                made.push(c);
-            } else {
-                separators.push(c);
-            }
-        }
-        made
-    };
-    format!("{}/{}", part(github.owner()), part(github.name()))
 }
 
 /// An error under an error, so that a failure can list several.

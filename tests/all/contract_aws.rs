@@ -226,7 +226,7 @@ mod against_moto {
         let name = RoleName::new("contract-role").unwrap();
         assert_eq!(aws.role(&name, "sbi-publish").await.unwrap(), None);
 
-        aws.create_role(&name, &trust("acme/base"), &tags("acme/base")).await.unwrap();
+        aws.create_role(&name, "a role", &trust("acme/base"), &tags("acme/base")).await.unwrap();
         let role = aws.role(&name, "sbi-publish").await.unwrap().unwrap();
         assert_eq!(role.arn, format!("arn:aws:iam::{ACCOUNT}:role/contract-role"));
         assert_eq!(role.trust, trust("acme/base"));
@@ -240,10 +240,10 @@ mod against_moto {
         assert_eq!(aws.role(&name, "sbi-publish").await.unwrap().unwrap().policy, Some(allow("ecr:PutImage")));
         assert_eq!(aws.role(&name, "another").await.unwrap().unwrap().policy, None);
 
-        aws.create_role(&name, &trust("acme/base"), &tags("acme/base")).await.unwrap();
-        let failure = aws.create_role(&name, &trust("evil/base"), &tags("acme/base")).await.unwrap_err();
+        aws.create_role(&name, "a role", &trust("acme/base"), &tags("acme/base")).await.unwrap();
+        let failure = aws.create_role(&name, "a role", &trust("evil/base"), &tags("acme/base")).await.unwrap_err();
         assert_eq!(*failure.cause(), Cause::Exists);
-        let failure = aws.create_role(&name, &trust("acme/base"), &tags("evil/base")).await.unwrap_err();
+        let failure = aws.create_role(&name, "a role", &trust("acme/base"), &tags("evil/base")).await.unwrap_err();
         assert_eq!(*failure.cause(), Cause::Exists);
 
         aws.set_role_trust(&name, &trust("acme/renamed")).await.unwrap();

@@ -1,7 +1,7 @@
 //! The GitHub adapter against GitHub's own description, canned answers, `emulate` and PyNaCl.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,8 +12,8 @@ use sbi::github::{Delivered, Github, Settings, Timing};
 use sbi::model::commit::{Commit, Delivery};
 use sbi::model::config::Visibility;
 use sbi::model::git::{BlobId, CommitId};
-use sbi::model::names::{GithubRepositoryName, ReleaseTag};
-use sbi::model::observed::{TokenKind, Viewer};
+use sbi::model::names::{GitTag, GithubRepositoryName};
+use sbi::model::observed::{DeploymentPolicies, TokenKind, Viewer};
 use sbi::model::secrets::{AccessKey, Token};
 use sbi::sandbox::http::{Answer, Exchange, Handler, Request, Server, Weather};
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ async fn refusal(status: u16, headers: &[(&str, &str)], body: Value) -> Failure 
         refused.headers.extend(headers.clone());
         refused
     });
-    let tag = ReleaseTag::new("v1.0.0").unwrap();
+    let tag = "v1.0.0".parse::<GitTag>().unwrap();
     match client(&server.url(), "ghp_x").create_release(&base(), &tag, "notes", &CommitId::told("a")).await {
         Ok(url) => panic!("{url}"),
         Err(failure) => failure,
@@ -196,7 +196,7 @@ async fn reads_are_repeated_and_creations_never() {
             *count.lock().unwrap() += usize::from(request.method == "POST");
             weather.clone()
         });
-        let tag = ReleaseTag::new("v1.0.0").unwrap();
+        let tag = "v1.0.0".parse::<GitTag>().unwrap();
         assert!(github.create_release(&base(), &tag, "", &CommitId::told("a")).await.is_err());
         assert_eq!(*sent.lock().unwrap(), 1, "a creation was sent twice");
     }
@@ -318,14 +318,14 @@ async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
     assert!(found.actions.is_some() && found.head.is_some());
     let calls = server.log().len();
     assert!(calls <= 24, "{calls} calls to observe one repository");
-    github.find_run(&repository, &CommitId::told("a"), "release").await.unwrap();
+    github.find_run(&repository, &CommitId::told("a"), &"v1.0.0".parse().unwrap()).await.unwrap();
     github.run(&repository, 1).await.unwrap();
     assert!(!github.jobs(&repository, 1).await.unwrap()[0].steps.is_empty());
     github.restrict_workflow_token(&repository).await.unwrap();
     github.require_pinned_actions(&repository, Some("all")).await.unwrap();
-    let patterns: BTreeSet<String> = ["v*".to_owned()].into();
+    let admits = DeploymentPolicies { tags: ["static-go/v*".to_owned()].into(), branches: ["main".to_owned()].into() };
     for exists in [true, false] {
-        github.set_environment(&repository, &"release".parse().unwrap(), exists, &patterns).await.unwrap();
+        github.set_environment(&repository, &"release".parse().unwrap(), exists, &admits).await.unwrap();
     }
     for in_organization in [true, false] {
         github.create_repository(&repository, in_organization, Visibility::Private, "words").await.unwrap();
@@ -440,7 +440,7 @@ async fn emulate_takes_repository_commits_pull_request_and_release() {
     assert_eq!(same, number);
     assert_eq!(seen.head.as_ref(), Some(&head), "a pull request moves no default branch");
 
-    let tag = ReleaseTag::new("v1.0.0").unwrap();
+    let tag = "v1.0.0".parse::<GitTag>().unwrap();
     let notes = format!("words\n{}", sbi::model::desired::RELEASE_MARKER);
     github.create_release(&base(), &tag, &notes, &head).await.unwrap();
     let Err(again) = github.create_release(&base(), &tag, &notes, &head).await else { panic!() };

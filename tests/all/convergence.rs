@@ -4,6 +4,7 @@
 mod adoption;
 mod rules;
 mod same_as_moto;
+mod two_images;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -13,7 +14,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use sbi::model::config::{Auth, Config};
-use sbi::model::identity::publishing_policy;
+use sbi::model::identity::{publishing_policy, reading_policy};
 use sbi::model::lock::Lock;
 use sbi::model::pins::Pins;
 use sbi::plan::setup::plain_secrets;
@@ -25,6 +26,7 @@ use crate::support::moto;
 use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, is_write, ran};
 
 const IDENTITY: &str = "sbi-publish-acme-bases";
+const READER: &str = "sbi-read-acme-bases";
 const KEY_SECRETS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 fn repository(room: &Room) -> RepositorySnapshot {
@@ -40,12 +42,23 @@ fn config(room: &Room) -> Config {
 fn assert_set_up(room: &Room, auth: &str) {
     let config = config(room);
     assert_eq!(config.publish.auth.as_str(), auth);
-    assert_eq!(room.aws.repository_names(), BTreeSet::from([config.ecr.repository.to_string()]));
+    let places: BTreeSet<String> = config.ecr_repositories().iter().map(ToString::to_string).collect();
+    assert_eq!(room.aws.repository_names(), places);
+    let rendered = sbi::templates::render(&config, &Pins::default()).unwrap();
+    let reading = sbi::templates::reading_refs(&config, &rendered).unwrap();
     let policies = BTreeMap::from([("sbi-publish".to_owned(), publishing_policy(&config))]);
     let open = |name: &str| room.github.open_secret(REPOSITORY, name).map(|secret| secret.expose_secret().to_owned());
     match config.publish.auth {
         Auth::Oidc => {
-            assert_eq!(room.aws.role_names(), BTreeSet::from([IDENTITY.to_owned()]));
+            let mut roles = BTreeSet::from([IDENTITY.to_owned()]);
+            if !reading.is_empty() {
+                roles.insert(READER.to_owned());
+                let policies = BTreeMap::from([("sbi-read".to_owned(), reading_policy(&config))]);
+                assert_eq!(room.aws.role_policies(READER).unwrap(), policies);
+                let trust = room.aws.role_trust(READER).unwrap().to_json();
+                assert!(!trust.contains("environment:") && !trust.contains("pull_request"), "{trust}");
+            }
+            assert_eq!(room.aws.role_names(), roles);
             assert_eq!(room.aws.role_policies(IDENTITY).unwrap(), policies);
             let trust = room.aws.role_trust(IDENTITY).unwrap().to_json();
             let found = repository(room);
@@ -68,9 +81,12 @@ fn assert_set_up(room: &Room, auth: &str) {
         assert_eq!(open(name).as_ref(), Some(&value), "secret {name}");
     }
     let found = repository(room);
-    assert_eq!(found.releases.iter().filter(|release| release.tag == "v1.0.0").count(), 1);
+    let released: Vec<&str> = found.releases.iter().map(|release| release.tag.as_str()).collect();
+    for outlet in config.outlets() {
+        let tag = outlet.tag.to_string();
+        assert_eq!(released.iter().filter(|released| **released == tag).count(), 1, "{released:?}");
+    }
     assert!(!found.actions.default_write && found.actions.sha_pinning_required);
-    let rendered = sbi::templates::render(&config, &Pins::default()).unwrap();
     for file in &rendered {
         assert_eq!(found.files.get(&file.path).map(Vec::as_slice), Some(file.text.as_bytes()), "{}", file.path);
     }
@@ -94,7 +110,10 @@ fn from_nothing_one_run_sets_everything_up_and_a_second_writes_nothing() {
         assert_set_up(&room, auth);
         let found = repository(&room);
         assert_eq!(found.commits, 2, "GitHub's own first commit and one of ours");
-        assert_eq!(found.environments["publish"], Some(BTreeSet::from(["v*".to_owned()])));
+        assert_eq!(found.environments["publish"], Some(BTreeSet::from(["tag v*".to_owned()])));
+        // The access key of the nightly scan is out of every other branch's reach.
+        let rescan = found.environments.get("rescan").cloned().flatten();
+        assert_eq!(rescan, (auth == "access-key").then(|| BTreeSet::from(["branch main".to_owned()])));
         assert_eq!(found.runs.len(), 1);
         assert_eq!(found.runs[0].conclusion, Some("success"));
         assert_nothing_left(&room, auth);
@@ -229,10 +248,10 @@ fn a_run_takes_no_more_calls_than_its_job_needs() {
     let calls = || room.aws.server().log().len() + room.github.server().log().len();
     room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
     let first = calls();
-    assert!(first <= 55, "{first} calls from nothing");
+    assert!(first <= 60, "{first} calls from nothing");
     room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
     let second = calls() - first;
-    assert!(second <= 22, "{second} calls for nothing to do");
+    assert!(second <= 24, "{second} calls for nothing to do");
 }
 
 // Interrupted.
@@ -274,7 +293,7 @@ fn fair(room: &Room) {
 fn killed_at(number: usize, kill: Kill, room: &Room, flags: &[&str]) -> bool {
     let (hung, stopped) = channel();
     hang_at(number, kill, room, &hung);
-    let arguments = [&["init", "--yes", "--no-watch"], ANSWERS, flags].concat();
+    let arguments = room.init_arguments(&[&["--no-watch"], flags].concat());
     let mut child = room.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let killed = loop {
         if stopped.recv_timeout(Duration::from_millis(5)).is_ok() {
@@ -292,7 +311,7 @@ fn killed_at(number: usize, kill: Kill, room: &Room, flags: &[&str]) -> bool {
 }
 
 /// Kills `init` at every write, before and after the server did its work; returns how many kills were survived.
-fn survives_every_kill(auth: &'static str, prepare: fn(&Room)) -> usize {
+fn survives_every_kill(auth: &'static str, open: fn() -> Room) -> usize {
     let next = AtomicUsize::new(0);
     let survived = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -301,8 +320,7 @@ fn survives_every_kill(auth: &'static str, prepare: fn(&Room)) -> usize {
                 loop {
                     let turn = next.fetch_add(1, Ordering::SeqCst);
                     let (number, kill) = (turn / 2, [Kill::BeforeTheRequest, Kill::AfterItReachedTheServer][turn % 2]);
-                    let room = Room::new();
-                    prepare(&room);
+                    let room = open();
                     if !killed_at(number, kill, &room, &["--auth", auth]) {
                         return;
                     }
@@ -321,24 +339,26 @@ fn survives_every_kill(auth: &'static str, prepare: fn(&Room)) -> usize {
 
 #[test]
 fn killed_at_any_write_with_oidc_the_next_run_finishes_and_makes_nothing_twice() {
-    let survived = survives_every_kill("oidc", |_| {});
+    let survived = survives_every_kill("oidc", Room::new);
     assert!(survived >= 36, "only {survived} kills");
 }
 
 #[test]
 fn killed_at_any_write_with_an_access_key_no_orphan_key_stays() {
-    let survived = survives_every_kill("access-key", |_| {});
+    let survived = survives_every_kill("access-key", Room::new);
     assert!(survived >= 36, "only {survived} kills");
 }
 
 #[test]
 fn killed_at_any_write_the_hand_made_secrets_of_before_deceive_nobody() {
-    let survived = survives_every_kill("access-key", |room| {
+    let survived = survives_every_kill("access-key", || {
+        let room = Room::new();
         room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
         for name in KEY_SECRETS {
             room.github.add_secret(REPOSITORY, name);
             room.github.age_secret(REPOSITORY, name, Duration::from_secs(86_400));
         }
+        room
     });
     assert!(survived >= 30, "only {survived} kills");
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sbi::model::config::{Auth, Visibility};
 use sbi::model::config::{AwsSection, Config, EcrSection, GithubSection, PublishSection, PublisherSection};
 use sbi::model::iam::PolicyDocument;
-use sbi::model::identity::{SubjectContext, provider_arn, publishing_policy, trust_policy};
+use sbi::model::identity::{
+    Purpose, ReadingRef, SubjectContext, provider_arn, publishing_policy, reading_trust_policy, trust_policy,
+};
 use sbi::model::names::{
     AccountId, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName,
 };
@@ -42,102 +44,160 @@ fn config(region: &str) -> Config {
     }
 }
 
+/// Two images, so two ECR repositories below one name.
+fn with_two_images() -> Config {
+    let mut config = config("us-east-1");
+    config.publish.images = ["static-go", "base-go"].map(|name| ImageName::new(name).unwrap()).to_vec();
+    config
+}
+
 fn value(document: &PolicyDocument) -> Value {
     serde_json::from_str(&document.to_json()).unwrap()
 }
 
-/// ARNs that a careless pattern would take for `acme/base` in us-east-1 of account 123456789012.
-fn near_misses() -> Vec<String> {
+/// ARNs that a careless pattern would take for one of ours in us-east-1 of account 123456789012.
+fn near_misses(config: &Config) -> Vec<String> {
     let arn = |partition, region, account, name| format!("arn:{partition}:ecr:{region}:{account}:repository/{name}");
+    let ours = config.ecr_repositories();
     let mut near: Vec<String> = [
         "acme",
+        "acme/base",
         "acme/other",
         "acme/base2",
         "acme/base/debug",
+        "acme/base/static-go",
+        "acme/base/static-go/debug",
+        "acme/base/static-go2",
+        "acme/base/xbase-go",
+        "acme/base2/static-go",
+        "acme/case/static-go",
+        "acme/other/base-go",
+        "other/base/base-go",
         "acme/bas",
         "acme/base-dev",
         "acme/xbase",
         "base",
+        "static-go",
         "other/base",
         "xacme/base",
         "acme-base",
         "acme/case",
     ]
+    .into_iter()
+    .filter(|name| ours.iter().all(|ours| ours.as_str() != *name))
     .map(|name| arn("aws", "us-east-1", "123456789012", name))
-    .to_vec();
-    near.push(arn("aws", "us-east-2", "123456789012", "acme/base"));
-    near.push(arn("aws", "eu-central-1", "123456789012", "acme/base"));
-    near.push(arn("aws", "us-east-1", "123456789013", "acme/base"));
-    near.push(arn("aws-us-gov", "us-gov-west-1", "123456789012", "acme/base"));
-    // Not a place that exists; only a partition of `*` takes it for ours.
-    near.push(arn("aws-cn", "us-east-1", "123456789012", "acme/base"));
+    .collect();
+    for ours in &ours {
+        near.push(arn("aws", "us-east-2", "123456789012", ours.as_str()));
+        near.push(arn("aws", "eu-central-1", "123456789012", ours.as_str()));
+        near.push(arn("aws", "us-east-1", "123456789013", ours.as_str()));
+        near.push(arn("aws-us-gov", "us-gov-west-1", "123456789012", ours.as_str()));
+        // Not a place that exists; only a partition of `*` takes it for ours.
+        near.push(arn("aws-cn", "us-east-1", "123456789012", ours.as_str()));
+    }
     near
 }
 
 /// Written out rather than taken from the program: a right that is added there must be added here, by a person.
-fn what_a_push_takes() -> BTreeSet<Call> {
-    let repository = "arn:aws:ecr:us-east-1:123456789012:repository/acme/base";
-    [
-        ("ecr:GetAuthorizationToken", "*"),
-        ("ecr:BatchCheckLayerAvailability", repository),
-        ("ecr:InitiateLayerUpload", repository),
-        ("ecr:UploadLayerPart", repository),
-        ("ecr:CompleteLayerUpload", repository),
-        ("ecr:PutImage", repository),
-        ("ecr:BatchGetImage", repository),
-        ("ecr:GetDownloadUrlForLayer", repository),
-        ("ecr:DescribeImages", repository),
-        // AWS grants this to whoever can sign a request, whatever the policies say.
-        ("sts:GetCallerIdentity", "*"),
-    ]
-    .map(|(action, resource)| (action.to_owned(), resource.to_owned()))
-    .into()
+fn what_it_takes(purpose: Purpose, names: &[&str]) -> BTreeSet<Call> {
+    let actions: &[&str] = match purpose {
+        Purpose::Publish => &[
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:InitiateLayerUpload",
+            "ecr:UploadLayerPart",
+            "ecr:CompleteLayerUpload",
+            "ecr:PutImage",
+            "ecr:BatchGetImage",
+            "ecr:GetDownloadUrlForLayer",
+            "ecr:DescribeImages",
+        ],
+        Purpose::Read => &["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:DescribeImages"],
+    };
+    let repository = |name: &str| format!("arn:aws:ecr:us-east-1:123456789012:repository/{name}");
+    let on_each =
+        actions.iter().flat_map(|action| names.iter().map(move |name| ((*action).to_owned(), repository(name))));
+    // AWS grants the second to whoever can sign a request, whatever the policies say.
+    let anywhere = ["ecr:GetAuthorizationToken", "sts:GetCallerIdentity"].map(|action| (action.into(), "*".into()));
+    on_each.chain(anywhere).collect()
+}
+
+/// Policies that look like ours: wider resources, more actions, one action or one repository less.
+fn wrong_policies(ours: &Value, repositories: &[String]) -> BTreeMap<String, Value> {
+    let place = ours["Statement"].as_array().unwrap().iter().position(|s| s["Sid"] != "SignIn").unwrap();
+    let mut wrong: BTreeMap<String, Value> = BTreeMap::new();
+    let mut with_resources = |resources: Vec<String>| {
+        let mut policy = ours.clone();
+        policy["Statement"][place]["Resource"] = json!(resources);
+        wrong.insert(format!("resources {resources:?}"), policy);
+    };
+    with_resources(vec!["*".into()]);
+    for (from, to) in [
+        ("acme/base", "*"),
+        ("acme/base", "acme/*"),
+        ("acme/base", "acme/base*"),
+        ("acme/base", "acme/?ase"),
+        ("us-east-1", "*"),
+        ("123456789012", "*"),
+        ("arn:aws:", "arn:*:"),
+    ] {
+        with_resources(repositories.iter().map(|repository| repository.replace(from, to)).collect());
+    }
+    if repositories.len() > 1 {
+        with_resources(vec!["arn:aws:ecr:us-east-1:123456789012:repository/acme/base/*".into()]);
+        for missing in 0..repositories.len() {
+            with_resources(
+                repositories.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, r)| r.clone()).collect(),
+            );
+        }
+    }
+    for action in ["*", "ecr:*", "ecr:Describe*", "ecr:Batch*", "ecr:Put*", "ecr:BatchDeleteImage", "iam:PassRole"] {
+        let mut policy = ours.clone();
+        policy["Statement"][place]["Action"].as_array_mut().unwrap().push(json!(action));
+        wrong.insert(format!("also {action}"), policy);
+    }
+    for (at, action) in ours["Statement"][place]["Action"].as_array().unwrap().iter().enumerate() {
+        let mut policy = ours.clone();
+        policy["Statement"][place]["Action"].as_array_mut().unwrap().remove(at);
+        wrong.insert(format!("without {action}"), policy);
+    }
+    wrong
+}
+
+/// Out of every action of AWS, the policy allows exactly `expected`, and its neighbours don't.
+#[track_caller]
+fn assert_allows_exactly(purpose: Purpose, config: &Config, names: &[&str]) {
+    let Some(judge) = Judge::of(config) else { return };
+    let expected = what_it_takes(purpose, names);
+    let ours = value(&purpose.policy(config));
+    let repositories: Vec<String> =
+        config.ecr_repositories().iter().map(|name| config.ecr_repository_arn(name)).collect();
+    let wrong = wrong_policies(&ours, &repositories);
+    let policies: Vec<Value> = std::iter::once(&ours).chain(wrong.values()).cloned().collect();
+    let sweep = judge.sweep(&policies, &near_misses(config));
+
+    assert!(sweep.actions > 20_000, "the service reference holds {} actions only", sweep.actions);
+    assert!(sweep.simulations > 28_000, "{} simulations only", sweep.simulations);
+    assert!(sweep.unchecked < 1_500, "the checked call refused {} combinations", sweep.unchecked);
+    assert_eq!(sweep.checked, expected, "by the checked call");
+    assert_eq!(sweep.allowed[0], expected, "by the engine alone");
+    let missed: Vec<&String> =
+        wrong.keys().zip(&sweep.allowed[1..]).filter(|(_, set)| **set == expected).map(|(n, _)| n).collect();
+    assert!(missed.is_empty(), "wrong policies that this test would not notice: {missed:?}");
 }
 
 #[test]
 fn out_of_every_action_of_aws_the_publishing_policy_allows_a_push_to_one_repository_and_nothing_else() {
-    let config = config("us-east-1");
-    let Some(judge) = Judge::of(&config) else { return };
-    let ours = value(&publishing_policy(&config));
-    let push = ours["Statement"].as_array().unwrap().iter().position(|s| s["Sid"] == "Push").unwrap();
-    let repository = config.ecr_repository_arn(&config.ecr.repository);
-    let mut wrong: BTreeMap<String, Value> = BTreeMap::new();
-    for resource in [
-        "*".to_owned(),
-        repository.replace("acme/base", "*"),
-        repository.replace("acme/base", "acme/*"),
-        repository.replace("acme/base", "acme/base*"),
-        repository.replace("acme/base", "acme/?ase"),
-        repository.replace("us-east-1", "*"),
-        repository.replace("123456789012", "*"),
-        repository.replace("arn:aws:", "arn:*:"),
-    ] {
-        let mut policy = ours.clone();
-        policy["Statement"][push]["Resource"] = json!(resource);
-        wrong.insert(format!("resource {resource}"), policy);
-    }
-    for action in ["*", "ecr:*", "ecr:Describe*", "ecr:Batch*", "ecr:Put*", "ecr:BatchDeleteImage", "iam:PassRole"] {
-        let mut policy = ours.clone();
-        policy["Statement"][push]["Action"].as_array_mut().unwrap().push(json!(action));
-        wrong.insert(format!("also {action}"), policy);
-    }
-    for (place, action) in ours["Statement"][push]["Action"].as_array().unwrap().iter().enumerate() {
-        let mut policy = ours.clone();
-        policy["Statement"][push]["Action"].as_array_mut().unwrap().remove(place);
-        wrong.insert(format!("without {action}"), policy);
-    }
+    assert_allows_exactly(Purpose::Publish, &config("us-east-1"), &["acme/base"]);
+}
 
-    let policies: Vec<Value> = std::iter::once(&ours).chain(wrong.values()).cloned().collect();
-    let sweep = judge.sweep(&policies, &near_misses());
+#[test]
+fn with_two_images_the_publishing_policy_allows_a_push_to_their_repositories_and_to_none_beside() {
+    assert_allows_exactly(Purpose::Publish, &with_two_images(), &["acme/base/static-go", "acme/base/base-go"]);
+}
 
-    assert!(sweep.actions > 20_000, "the service reference holds {} actions only", sweep.actions);
-    assert!(sweep.simulations > 28_000, "{} simulations only", sweep.simulations);
-    assert!(sweep.unchecked < 1_000, "the checked call refused {} combinations", sweep.unchecked);
-    assert_eq!(sweep.checked, what_a_push_takes(), "by the checked call");
-    assert_eq!(sweep.allowed[0], what_a_push_takes(), "by the engine alone");
-    let missed: Vec<&String> =
-        wrong.keys().zip(&sweep.allowed[1..]).filter(|(_, set)| **set == what_a_push_takes()).map(|(n, _)| n).collect();
-    assert!(missed.is_empty(), "wrong policies that this test would not notice: {missed:?}");
+#[test]
+fn out_of_every_action_of_aws_the_reading_policy_allows_a_pull_from_the_images_repositories_and_nothing_else() {
+    assert_allows_exactly(Purpose::Read, &with_two_images(), &["acme/base/static-go", "acme/base/base-go"]);
 }
 
 #[test]
@@ -146,7 +206,7 @@ fn in_the_other_partitions_a_push_is_allowed_too() {
         let config = config(region);
         let Some(judge) = Judge::of(&config) else { return };
         let policy = value(&publishing_policy(&config));
-        let calls: Vec<Call> = what_a_push_takes()
+        let calls: Vec<Call> = what_it_takes(Purpose::Publish, &["acme/base"])
             .into_iter()
             .map(|(action, resource)| {
                 (action, if resource == "*" { resource } else { config.ecr_repository_arn(&config.ecr.repository) })
@@ -161,7 +221,7 @@ fn a_needless_right_and_a_missing_one_are_both_named() {
     let config = config("us-east-1");
     let Some(judge) = Judge::of(&config) else { return };
     let policy = value(&publishing_policy(&config));
-    let all: Vec<Call> = what_a_push_takes().into_iter().collect();
+    let all: Vec<Call> = what_it_takes(Purpose::Publish, &["acme/base"]).into_iter().collect();
     assert_eq!(judge.refused(&policy, &all), Vec::new());
     assert_eq!(judge.needless(&policy, &all), Vec::<String>::new());
 
@@ -172,7 +232,12 @@ fn a_needless_right_and_a_missing_one_are_both_named() {
 }
 
 fn identity() -> GithubIdentity {
-    GithubIdentity { repository_id: 9, owner_id: 7, subject_prefix: "repo:acme@7/base@9".into() }
+    GithubIdentity {
+        repository_id: 9,
+        owner_id: 7,
+        subject_prefix: "repo:acme@7/base@9".into(),
+        default_branch: "main".into(),
+    }
 }
 
 /// The claims of the publish job's own token, then one thing changed a row.
@@ -362,5 +427,115 @@ fn the_trust_policy_lets_in_the_publish_job_and_nobody_else() {
         let missed: Vec<&String> =
             wrong.keys().zip(&verdicts[1..]).filter(|(_, row)| **row == expected).map(|(name, _)| name).collect();
         assert!(missed.is_empty(), "{context:?}: unsafe documents that this table would not notice: {missed:?}");
+    }
+}
+
+/// The reading role's trust: both refs that jobs read on, and every way to look like them.
+#[test]
+fn the_reading_roles_trust_lets_in_release_tags_and_the_default_branch_and_nobody_else() {
+    let config = with_two_images();
+    let Some(judge) = Judge::of(&config) else { return };
+    let both = BTreeSet::from([ReadingRef::ReleaseTag, ReadingRef::DefaultBranch]);
+    let trust = value(&reading_trust_policy(&config, &both, &identity()));
+    let on = |subject: &str, reference: &str| token(subject, &[("ref", reference)]);
+    let job = |reference: &str| on(&format!("repo:acme@7/base@9:ref:{reference}"), reference);
+    let mut rows = vec![
+        ("the first image's release".to_owned(), job("refs/tags/static-go/v1.0.0"), true),
+        ("the other image's release".into(), job("refs/tags/base-go/v2.3.4-rc.1"), true),
+        ("the default branch".into(), job("refs/heads/main"), true),
+        ("a tag of one image's form".into(), job("refs/tags/v1.0.0"), false),
+        ("a tag of an image that is not published".into(), job("refs/tags/other/v1.0.0"), false),
+        ("a tag that is no version".into(), job("refs/tags/static-go/nightly"), false),
+        ("another branch".into(), job("refs/heads/feature"), false),
+        ("a branch whose name begins alike".into(), job("refs/heads/main2"), false),
+        ("a branch below the default one's name".into(), job("refs/heads/main/v1"), false),
+        ("a branch named like a release".into(), job("refs/heads/static-go/v1.0.0"), false),
+        ("a pull request".into(), on("repo:acme@7/base@9:pull_request", "refs/pull/1/merge"), false),
+        (
+            "a pull request that names the branch".into(),
+            on("repo:acme@7/base@9:pull_request", "refs/heads/main"),
+            false,
+        ),
+        (
+            "the publish job's environment".into(),
+            on("repo:acme@7/base@9:environment:publish", "refs/tags/static-go/v1.0.0"),
+            false,
+        ),
+        ("any other environment".into(), on("repo:acme@7/base@9:environment:main", "refs/heads/main"), false),
+        (
+            "the subject of the branch on another ref".into(),
+            on("repo:acme@7/base@9:ref:refs/heads/main", "refs/heads/feature"),
+            false,
+        ),
+        (
+            "the subject of a release on another ref".into(),
+            on("repo:acme@7/base@9:ref:refs/tags/static-go/v1.0.0", "refs/heads/feature"),
+            false,
+        ),
+    ];
+    let right = "repo:acme@7/base@9:ref:refs/heads/main";
+    for (what, subject) in wrong_subjects("ref:refs/heads/main", "environment:publish") {
+        rows.push((what.to_owned(), on(&subject, "refs/heads/main"), false));
+    }
+    for (what, changes) in [
+        ("another audience", ("aud", "https://github.com/acme")),
+        ("no audience", ("aud", "")),
+        ("no subject", ("sub", "")),
+        ("another repository's id", ("repository_id", "99")),
+        ("another owner's id", ("repository_owner_id", "77")),
+        ("no repository id", ("repository_id", "")),
+        ("no ref", ("ref", "")),
+        ("another issuer", ("provider", "arn:aws:iam::123456789012:oidc-provider/gitlab.example")),
+        (
+            "the provider of another account",
+            ("provider", "arn:aws:iam::123456789013:oidc-provider/token.actions.githubusercontent.com"),
+        ),
+    ] {
+        rows.push((what.into(), token(right, &[("ref", "refs/heads/main"), changes]), false));
+    }
+    let wrong = unsafe_trusts(&trust);
+    let documents: Vec<Value> = std::iter::once(&trust).chain(wrong.values()).cloned().collect();
+    let expected: Vec<bool> = rows.iter().map(|(_, _, allowed)| *allowed).collect();
+    let (names, tokens): (Vec<String>, Vec<WebIdentity>) =
+        rows.into_iter().map(|(name, token, _)| (name, token)).unzip();
+
+    let verdicts = judge.trust(&documents, &tokens);
+
+    let misjudged: Vec<&String> =
+        (0..names.len()).filter(|i| verdicts[0][*i] != expected[*i]).map(|i| &names[i]).collect();
+    assert!(misjudged.is_empty(), "{misjudged:?}\n{trust:#}");
+    let missed: Vec<&String> =
+        wrong.keys().zip(&verdicts[1..]).filter(|(_, row)| **row == expected).map(|(name, _)| name).collect();
+    assert!(missed.is_empty(), "unsafe documents that this table would not notice: {missed:?}");
+}
+
+/// The publishing role opens on either image's tags and on no other's, with and without an environment.
+#[test]
+fn with_two_images_the_publishing_roles_trust_opens_on_their_tags_only() {
+    let config = with_two_images();
+    let Some(judge) = Judge::of(&config) else { return };
+    for context in [SubjectContext::Environment(EnvironmentName::new("publish").unwrap()), SubjectContext::ReleaseTag] {
+        let trust = value(&trust_policy(&config, &context, &identity()));
+        let job = |reference: &str| {
+            let context = match &context {
+                SubjectContext::Environment(name) => format!("environment:{name}"),
+                SubjectContext::ReleaseTag => format!("ref:{reference}"),
+            };
+            token(&format!("repo:acme@7/base@9:{context}"), &[("ref", reference)])
+        };
+        let refs = [
+            ("refs/tags/static-go/v1.0.0", true),
+            ("refs/tags/base-go/v1.0.0", true),
+            ("refs/tags/v1.0.0", false),
+            ("refs/tags/other/v1.0.0", false),
+            ("refs/tags/xstatic-go/v1.0.0", false),
+            ("refs/heads/static-go/v1.0.0", false),
+            ("refs/heads/main", false),
+        ];
+        let tokens: Vec<WebIdentity> = refs.iter().map(|(reference, _)| job(reference)).collect();
+        let verdicts = judge.trust(&[trust], &tokens).remove(0);
+        for ((reference, expected), verdict) in refs.iter().zip(verdicts) {
+            assert_eq!(verdict, *expected, "{context:?} {reference}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Names, regions, files and documents: what the services' own rules say, by example and by property.
 
 use proptest::prelude::*;
-use sbi::model::config::{Auth, Config};
+use sbi::model::config::{Architecture, Auth, Config};
 use sbi::model::git::BlobId;
-use sbi::model::iam::PolicyDocument;
+use sbi::model::iam::{PolicyDocument, literal};
 use sbi::model::lock::Lock;
 use sbi::model::names::{
     AccountId, Digest, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName,
@@ -12,7 +12,7 @@ use sbi::model::names::{
 use sbi::model::pins::Pins;
 use sbi::model::region::{Partition, Region};
 
-use crate::support::world::config;
+use crate::support::world::{config, config_of};
 
 #[track_caller]
 fn reason<T>(result: Result<T, sbi::failure::Failure>) -> String {
@@ -108,6 +108,67 @@ fn names_that_follow_from_the_configuration() {
     config.aws.region = "cn-north-1".parse().unwrap();
     assert_eq!(config.ecr_registry(), "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn");
     assert_eq!(config.iam_arn("role/x"), "arn:aws-cn:iam::123456789012:role/x");
+}
+
+#[test]
+fn a_configuration_whose_values_clash_is_refused_with_the_key() {
+    let refused = |auth: Auth, edit: &dyn Fn(&mut Config)| {
+        let mut config = config_of(auth, &["static-go", "base-go"]);
+        edit(&mut config);
+        let failure = Config::parse(&config.to_text()).unwrap_err();
+        assert_eq!(config.check().unwrap_err().message(), failure.message().trim_start_matches("read sbi.toml: "));
+        assert_eq!(failure.hints(), ["mend the file, or move it away and run `sbi init` again"]);
+        failure.message().trim_start_matches("read sbi.toml: ").to_owned()
+    };
+    let image = |name: &str| name.parse::<sbi::model::names::ImageName>().unwrap();
+    let oidc = |edit: &dyn Fn(&mut Config)| refused(Auth::Oidc, edit);
+    assert_eq!(oidc(&|config| config.publish.images.clear()), "`publish.images` names no image");
+    assert_eq!(
+        oidc(&|config| config.publish.images.push(image("static-go"))),
+        "`publish.images` names static-go twice"
+    );
+    assert_eq!(
+        oidc(&|config| drop(config.ecr.repositories.insert(image("other"), "a/b".parse().unwrap()))),
+        "`ecr.repositories` has a place for other, which `publish.images` lacks"
+    );
+    assert_eq!(
+        oidc(&|config| {
+            config.ecr.repositories.insert(image("static-go"), "acme/bases/base-go".parse().unwrap());
+        }),
+        "`ecr.repositories` sends two images to acme/bases/base-go: their tags would meet there"
+    );
+    assert_eq!(
+        oidc(&|config| config.ecr.repository = "a".repeat(250).parse().unwrap()),
+        "`ecr.repository` makes a name of 260 characters for static-go, ECR takes 256"
+    );
+    assert_eq!(
+        oidc(&|config| config.publish.architectures = Some(Vec::new())),
+        "`publish.architectures` names no architecture"
+    );
+    let twice = vec![Architecture::Arm64, Architecture::Amd64, Architecture::Arm64];
+    assert_eq!(
+        oidc(&|config| config.publish.architectures = Some(twice.clone())),
+        "`publish.architectures` names arm64 twice"
+    );
+    assert_eq!(
+        oidc(&|config| config.aws.read_role = Some(config.role())),
+        "`aws.read-role` is the publishing role too: sbi-publish-acme-bases would read and push"
+    );
+    assert_eq!(
+        refused(Auth::AccessKey, &|config| config.publish.environment = Some("rescan".parse().unwrap())),
+        "`publish.environment` can't be `rescan`: the nightly scan runs there"
+    );
+    // Alone, an image may keep the whole length, and the name of the nightly scan's environment is free with OIDC.
+    let mut fine = config(Auth::Oidc);
+    fine.ecr.repository = "a".repeat(256).parse().unwrap();
+    fine.publish.environment = Some("rescan".parse().unwrap());
+    fine.check().unwrap();
+}
+
+#[test]
+fn a_branch_that_looks_like_a_pattern_is_taken_for_itself() {
+    assert_eq!(literal("release/1.0"), "release/1.0");
+    assert_eq!(literal("a${aws:username}*?"), "a${$}{aws:username}${*}${?}");
 }
 
 /// A long name is cut, and two that differ only behind the cut stay apart.

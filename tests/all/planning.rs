@@ -15,9 +15,9 @@ use sbi::model::lock::Lock;
 use sbi::model::observed::*;
 use sbi::model::registry::{OWNER_TAG, lifecycle_policy, ownership_tags, tag_mutability};
 use sbi::plan::setup::{fingerprint, plain_secrets, plan_setup};
-use sbi::plan::{Plan, StepId};
+use sbi::plan::{Node, Plan, StepId};
 
-use crate::support::world::{Hit, World, desired, fresh_repository, nothing, provider};
+use crate::support::world::{Hit, World, desired, desired_of, fresh_repository, nothing, provider};
 
 fn run(plan: &Plan, world: &World) -> Report {
     run_watched(plan, world, &|_, _| {})
@@ -42,9 +42,17 @@ fn lines(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-fn any_auth() -> impl Strategy<Value = Auth> {
-    prop_oneof![Just(Auth::Oidc), Just(Auth::AccessKey)]
+/// With either sign-in, one image or several.
+fn any_desired() -> impl Strategy<Value = Desired> {
+    let auth = prop_oneof![Just(Auth::Oidc), Just(Auth::AccessKey)];
+    let images = prop::sample::subsequence(IMAGES.to_vec(), 1..=IMAGES.len());
+    (auth, images).prop_map(|(auth, images)| desired_of(auth, &images))
 }
+
+const IMAGES: [&str; 3] = ["static-go", "base-go", "other"];
+
+/// The ECR repository of the only image, and those of several.
+const PLACES: [&str; 4] = ["acme/bases", "acme/bases/static-go", "acme/bases/base-go", "acme/bases/other"];
 
 fn any_mutability() -> impl Strategy<Value = TagMutability> {
     prop_oneof![
@@ -99,21 +107,24 @@ fn any_key() -> impl Strategy<Value = KeyFacts> {
 
 prop_compose! {
     fn any_aws()(
-        ecr in prop::option::of(any_ecr_repository()),
+        ecr in prop::collection::btree_map(prop::sample::select(PLACES.to_vec()), any_ecr_repository(), 0..=3),
         audience in prop::option::of(prop_oneof![Just("sts.amazonaws.com"), Just("other")]),
         role in prop::option::of(any_document()),
+        read_role in prop::option::of(any_document()),
         user in prop::option::of((any_document(), prop::collection::vec(any_key(), 0..=2))),
     ) -> AwsObserved {
         let tags = ownership_tags(&desired(Auth::Oidc).config);
         let mut aws = nothing().aws;
-        aws.ecr_repository = ecr;
+        aws.ecr_repositories = ecr.into_iter().map(|(name, found)| (name.parse().unwrap(), found)).collect();
         aws.oidc_provider = audience.map(provider);
-        aws.role = role.map(|policy| Role {
-            arn: "arn:aws:iam::123456789012:role/sbi-publish-acme-bases".into(),
+        let found = |name: &str, policy| Role {
+            arn: format!("arn:aws:iam::123456789012:role/{name}"),
             trust: PolicyDocument::new(Vec::new()),
             policy,
             tags: tags.clone(),
-        });
+        };
+        aws.role = role.map(|policy| found("sbi-publish-acme-bases", policy));
+        aws.read_role = read_role.map(|policy| found("sbi-read-acme-bases", policy));
         aws.user = user.map(|(policy, keys)| User {
             arn: "arn:aws:iam::123456789012:user/sbi-publish-acme-bases".into(),
             policy,
@@ -122,6 +133,16 @@ prop_compose! {
         });
         aws
     }
+}
+
+fn any_environment() -> impl Strategy<Value = Environment> {
+    let patterns = |of: Vec<&'static str>| prop::collection::btree_set(prop::sample::select(of), 0..2);
+    let tags = patterns(vec!["v*", "static-go/v*", "nightly"]);
+    let policies = (tags, patterns(vec!["main", "release/*"])).prop_map(|(tags, branches)| DeploymentPolicies {
+        tags: tags.into_iter().map(str::to_owned).collect(),
+        branches: branches.into_iter().map(str::to_owned).collect(),
+    });
+    prop::option::of(policies).prop_map(|admits| Environment { admits })
 }
 
 /// What stands at a path that sbi renders.
@@ -149,8 +170,8 @@ prop_compose! {
             0..1_000_000_i64,
             0..6,
         ),
-        environment in prop::option::of(prop::option::of(prop::collection::btree_set(
-            prop_oneof![Just("v*".to_owned()), Just("main".to_owned())], 0..2))),
+        environments in prop::collection::btree_map(
+            prop::sample::select(vec!["publish", "rescan", "other"]), any_environment(), 0..3),
         restricted in any::<bool>(),
         pull_request_required in any::<bool>(),
         signatures_required in any::<bool>(),
@@ -179,9 +200,7 @@ prop_compose! {
             repository.lock = Some(lock);
         }
         repository.secrets = secrets.into_iter().map(|(name, time)| (name.to_owned(), at(time))).collect();
-        if let Some(tag_patterns) = environment {
-            repository.environments.insert("publish".into(), Environment { tag_patterns });
-        }
+        repository.environments = environments.into_iter().map(|(name, found)| (name.to_owned(), found)).collect();
         if restricted {
             let actions = repository.actions.as_mut().unwrap();
             actions.default_write = false;
@@ -216,8 +235,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn from_any_state_the_plan_is_empty_after_it_was_applied(auth in any_auth(), start in any_world()) {
-        let desired = desired(auth);
+    fn from_any_state_the_plan_is_empty_after_it_was_applied(desired in any_desired(), start in any_world()) {
         let world = World::new(start.clone());
         let plan = plan_now(&desired, &world);
         prop_assume!(plan.refusals.is_empty());
@@ -226,19 +244,18 @@ proptest! {
         let again = plan_now(&desired, &world);
         prop_assert!(again.refusals.is_empty(), "{:?}", again.refusals);
         prop_assert!(again.is_empty(), "{:#?}", lines(&again));
-        if auth == Auth::AccessKey {
+        if desired.config.publish.auth == Auth::AccessKey {
             assert_keys_are_sound(&world.observed.borrow(), &start);
         }
     }
 
     #[test]
     fn interrupted_anywhere_a_second_run_finishes(
-        auth in any_auth(),
+        desired in any_desired(),
         start in any_world(),
         at in 0..30_usize,
         hit in prop_oneof![Just(Hit::Before), Just(Hit::Midway), Just(Hit::After)],
     ) {
-        let desired = desired(auth);
         let world = World::new(start.clone());
         let plan = plan_now(&desired, &world);
         prop_assume!(plan.refusals.is_empty() && at < plan.nodes().len());
@@ -252,14 +269,13 @@ proptest! {
         prop_assert!(report.succeeded(), "{:?}", report.outcomes);
         let third = plan_now(&desired, &world);
         prop_assert!(third.is_empty(), "{:#?}", lines(&third));
-        if auth == Auth::AccessKey {
+        if desired.config.publish.auth == Auth::AccessKey {
             assert_keys_are_sound(&world.observed.borrow(), &start);
         }
     }
 
     #[test]
-    fn a_failure_skips_what_depends_on_it_and_nothing_else(auth in any_auth(), start in any_world(), at in 0..30_usize) {
-        let desired = desired(auth);
+    fn a_failure_skips_what_depends_on_it_and_nothing_else(desired in any_desired(), start in any_world(), at in 0..30_usize) {
         let world = World::new(start);
         let plan = plan_now(&desired, &world);
         prop_assume!(plan.refusals.is_empty() && at < plan.nodes().len());
@@ -275,11 +291,10 @@ proptest! {
 
     #[test]
     fn no_step_starts_before_what_it_needs_whatever_the_pace(
-        auth in any_auth(),
+        desired in any_desired(),
         start in any_world(),
         paces in prop::collection::vec(0..20_usize, 8),
     ) {
-        let desired = desired(auth);
         let mut world = World::new(start);
         world.patience = Box::new(move |step| {
             let name = step.describe();
@@ -310,15 +325,15 @@ fn depends_on(plan: &Plan, index: usize, on: usize) -> bool {
 /// Each edge is there for a reason: without it, some pace breaks the order that AWS or GitHub insists on.
 #[test]
 fn every_edge_that_is_dropped_breaks_the_run() {
-    for auth in [Auth::Oidc, Auth::AccessKey] {
-        let desired = desired(auth);
+    for (auth, images) in [(Auth::Oidc, 1), (Auth::AccessKey, 1), (Auth::Oidc, 2), (Auth::AccessKey, 2)] {
+        let desired = desired_of(auth, &IMAGES[..images]);
         let plan = plan_setup(&desired, &nothing());
         let mut checked = 0;
         for index in 0..plan.nodes().len() {
             for dropped in &plan.nodes()[index].needs {
                 let others = plan.nodes()[index].needs.iter().filter(|need| *need != dropped);
                 let implied = others.into_iter().any(|other| depends_on(&plan, other.index(), dropped.index()));
-                let is_release = index == plan.nodes().len() - 1;
+                let is_release = plan.nodes()[index].step.describe().kind == "release";
                 if implied || is_release {
                     continue;
                 }
@@ -343,12 +358,17 @@ fn every_edge_that_is_dropped_breaks_the_run() {
 
 /// The release starts the pipeline: whatever else the plan holds comes first.
 #[test]
-fn the_release_needs_every_other_step() {
-    for auth in [Auth::Oidc, Auth::AccessKey] {
-        let plan = plan_setup(&desired(auth), &nothing());
-        let (last, before) = plan.nodes().split_last().unwrap();
-        assert_eq!(last.step.describe().kind, "release");
-        assert_eq!(last.needs.len(), before.len());
+fn each_release_needs_every_other_step_and_no_other_release() {
+    for (auth, images) in [(Auth::Oidc, 1), (Auth::AccessKey, 1), (Auth::Oidc, 3), (Auth::AccessKey, 3)] {
+        let plan = plan_setup(&desired_of(auth, &IMAGES[..images]), &nothing());
+        let is_release = |node: &&Node| node.step.describe().kind == "release";
+        let (releases, others): (Vec<&Node>, Vec<&Node>) = plan.nodes().iter().partition(is_release);
+        assert_eq!(releases.len(), images);
+        for release in releases {
+            // All but the other releases, which go their own ways.
+            assert_eq!(release.needs.len(), others.len());
+            assert!(release.needs.iter().all(|need| need.index() < others.len()));
+        }
     }
 }
 
@@ -369,6 +389,91 @@ fn a_cancelled_run_starts_nothing_more_and_a_second_one_finishes() {
 fn from_nothing_with_oidc_the_plan_reads_like_this() {
     let plan = plan_setup(&desired(Auth::Oidc), &nothing());
     insta::assert_snapshot!(lines(&plan).join("\n"));
+}
+
+#[test]
+fn from_nothing_with_two_images_the_plan_reads_like_this() {
+    let plan = plan_setup(&desired_of(Auth::Oidc, &IMAGES[..2]), &nothing());
+    insta::assert_snapshot!(lines(&plan).join("\n"));
+}
+
+#[test]
+fn a_role_that_no_job_assumes_is_not_made() {
+    let mut desired = desired(Auth::Oidc);
+    desired.reading.clear();
+    let plan = plan_setup(&desired, &nothing());
+    let roles = lines(&plan).into_iter().filter(|line| line.starts_with("+ IAM role sbi-")).count();
+    assert_eq!(roles, 1);
+}
+
+/// Only those that are missing are released, and each by itself.
+#[test]
+fn a_second_image_is_released_beside_the_first() {
+    let desired = desired_of(Auth::Oidc, &IMAGES[..2]);
+    let world = World::new(nothing());
+    assert!(run(&plan_now(&desired, &world), &world).succeeded());
+    let mut observed = world.observed.into_inner();
+    let repository = observed.github.repository.as_mut().unwrap();
+    let gone = repository.releases.iter().position(|release| release.tag.to_string() == "base-go/v1.0.0").unwrap();
+    let released: Vec<String> = repository.releases.iter().map(|release| release.tag.to_string()).collect();
+    assert_eq!(released, ["static-go/v1.0.0", "base-go/v1.0.0"]);
+    repository.releases.remove(gone);
+    repository.tags.remove("base-go/v1.0.0");
+    let plan = plan_setup(&desired, &observed);
+    assert_eq!(lines(&plan), ["+ release base-go/v1.0.0: starts the publishing pipeline"]);
+    // The same name in somebody else's hands stops both: the version is one for all.
+    let repository = observed.github.repository.as_mut().unwrap();
+    repository.tags.extend(["base-go/v1.0.0".to_owned(), "static-go/v1.0.1".to_owned(), "v1.0.2".to_owned()]);
+    insta::assert_snapshot!(refusal(&desired, &observed), @r"
+    base-go/v1.0.0 is taken in acme/bases: no published version is ever reused
+    the next free one: `--release v1.0.2`
+    ");
+}
+
+/// From one image to several: each gets an ECR repository below the name, and the secret of the only one goes unread.
+#[test]
+fn one_image_becomes_several_without_a_touch_on_what_was_published() {
+    let (_, observed) = set_up(Auth::Oidc);
+    let desired = desired_of(Auth::Oidc, &IMAGES[..2]);
+    let plan = plan_setup(&desired, &observed);
+    assert_eq!(plan.refusals.len(), 0);
+    let lines = lines(&plan);
+    let made: Vec<&String> = lines.iter().filter(|line| line.starts_with("+ ECR repository ")).collect();
+    assert_eq!(made.len(), 2, "{lines:#?}");
+    let has = |text: &str| assert!(lines.iter().any(|line| line.contains(text)), "{text}: {lines:#?}");
+    has(
+        "~ IAM role policy sbi-publish-acme-bases: sbi-publish: pushes to acme/bases/static-go, acme/bases/base-go and",
+    );
+    has("~ IAM role policy sbi-read-acme-bases: sbi-read: reads acme/bases/static-go, acme/bases/base-go and");
+    has("~ environment publish: only tags base-go/v*, static-go/v* deploy");
+    assert!(!lines.iter().any(|line| line.ends_with("ECR repository acme/bases")), "{lines:#?}");
+    let kept = plan.kept.iter().find(|kept| kept.what == "secret ECR_REPOSITORY").unwrap();
+    assert!(kept.why.starts_with("is read by nobody any more"), "{}", kept.why);
+}
+
+/// The nightly scan with an access key holds it in an environment that no branch but the default one reaches.
+#[test]
+fn with_an_access_key_the_nightly_scans_environment_admits_the_default_branch_only() {
+    let with_key = plan_setup(&desired(Auth::AccessKey), &nothing());
+    let environments = |plan: &Plan| -> Vec<String> {
+        lines(plan).into_iter().filter(|line| line[2..].starts_with("environment ")).collect()
+    };
+    assert_eq!(
+        environments(&with_key),
+        ["+ environment publish: only tags v* deploy", "+ environment rescan: only the default branch deploys"]
+    );
+    assert_eq!(environments(&plan_setup(&desired(Auth::Oidc), &nothing())).len(), 1);
+    let mut observed = nothing();
+    let mut repository = fresh_repository(false);
+    repository.identity.default_branch = "trunk".into();
+    let admits = DeploymentPolicies { tags: BTreeSet::new(), branches: BTreeSet::from(["main".to_owned()]) };
+    repository.environments.insert("rescan".into(), Environment { admits: Some(admits) });
+    observed.github.repository = Some(repository);
+    let plan = plan_setup(&desired(Auth::AccessKey), &observed);
+    assert!(environments(&plan).contains(&"~ environment rescan: only branch trunk deploys".to_owned()));
+    let mut without = desired(Auth::AccessKey);
+    without.config.publish.environment = None;
+    assert_eq!(environments(&plan_setup(&without, &nothing())), Vec::<String>::new());
 }
 
 #[test]
@@ -424,6 +529,11 @@ fn a_role_that_sbi_did_not_make_is_never_taken_over() {
     ");
     observed.aws.role.as_mut().unwrap().tags.insert(OWNER_TAG.into(), "acme/other".into());
     assert!(refusal(&desired, &observed).contains("belongs to GitHub repository acme/other"));
+    let (desired, mut observed) = set_up(Auth::Oidc);
+    observed.aws.read_role.as_mut().unwrap().tags.clear();
+    let refused = refusal(&desired, &observed);
+    assert!(refused.starts_with("IAM role sbi-read-acme-bases exists and was not made by sbi"), "{refused}");
+    assert!(refused.contains("`--read-role-name NAME`"), "{refused}");
 }
 
 #[test]

@@ -122,7 +122,12 @@ fn config() -> Config {
 }
 
 fn trust() -> PolicyDocument {
-    let github = GithubIdentity { repository_id: 9, owner_id: 7, subject_prefix: "repo:acme@7/base@9".into() };
+    let github = GithubIdentity {
+        repository_id: 9,
+        owner_id: 7,
+        subject_prefix: "repo:acme@7/base@9".into(),
+        default_branch: "main".into(),
+    };
     let environment = SubjectContext::Environment(EnvironmentName::new("release").unwrap());
     trust_policy(&config(), &environment, &github)
 }

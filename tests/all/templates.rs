@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sbi::model::config::{Auth, Config, Visibility};
 use sbi::model::desired::RenderedFile;
-use sbi::model::identity::SubjectContext;
+use sbi::model::identity::{ReadingRef, SubjectContext};
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
 use sbi::model::pins::Pins;
 use sbi::templates::{self, WORKFLOW};
@@ -175,7 +175,7 @@ fn the_secrets_of_each_mode_are_exactly_those_that_the_workflow_reads() {
             .collect();
         read.sort_unstable();
         read.dedup();
-        let mut promised = templates::secret_names(config.publish.auth).to_vec();
+        let mut promised = templates::secret_names(&config);
         promised.sort_unstable();
         assert_eq!(read, promised, "{name}");
     }
@@ -189,6 +189,45 @@ fn the_subject_follows_the_rendered_publish_job() {
             None => SubjectContext::ReleaseTag,
         };
         assert_eq!(templates::subject_context(&rendered(&config)).unwrap(), expected, "{name}");
+    }
+}
+
+/// A workflow whose job `fetch` signs in with this role.
+fn reading(on: &str, job: &str, role: &str) -> String {
+    format!(
+        "on: {on}\njobs:\n  fetch:\n    runs-on: ubuntu-24.04\n{job}    steps:\n      - uses: somebody/sign-in\n        \
+         with:\n          role-to-assume: {role}\n"
+    )
+}
+
+#[test]
+fn the_refs_that_read_are_those_of_the_jobs_that_assume_the_reading_role() {
+    let config = public();
+    let role = config.iam_arn("role/sbi-read-acme-base-images");
+    assert!(role.ends_with(config.read_role().as_str()), "{role}");
+    let refs = |workflows: &[&str]| {
+        let file = |(at, text): (usize, &&str)| RenderedFile {
+            path: format!(".github/workflows/{at}.yml"),
+            text: (*text).to_owned(),
+        };
+        let files: Vec<RenderedFile> = workflows.iter().enumerate().map(file).collect();
+        templates::reading_refs(&config, &files)
+    };
+    let release = reading("release", "", &role);
+    let schedule = reading("{schedule: [{cron: '7 3 * * *'}], workflow_dispatch: }", "", &role);
+    assert_eq!(refs(&[&release]).unwrap(), [ReadingRef::ReleaseTag].into());
+    assert_eq!(refs(&[&schedule]).unwrap(), [ReadingRef::DefaultBranch].into());
+    let both = [ReadingRef::ReleaseTag, ReadingRef::DefaultBranch].into();
+    assert_eq!(refs(&[&release, &schedule, "on: push\njobs: {a: {}}\n"]).unwrap(), both);
+    // Another role is nothing to this one, and a file that does not name it may even be broken.
+    assert_eq!(refs(&[&reading("release", "", &config.iam_arn("role/other")), "on: ["]).unwrap(), [].into());
+    for (workflow, reason) in [
+        (reading("release", "    environment: publish\n", &role), "the job `fetch` reads and runs in an environment"),
+        (reading("pull_request", "", &role), "the job `fetch` runs on neither releases nor a schedule"),
+        (format!("# {role}\non: ["), "it is not YAML"),
+    ] {
+        let failure = refs(&[&workflow]).unwrap_err();
+        assert!(failure.message().ends_with(reason), "{failure}");
     }
 }
 
@@ -219,7 +258,7 @@ fn the_subject_is_read_from_the_file_and_not_from_the_config() {
 
 #[test]
 fn release_notes_carry_the_marker_on_a_line_of_its_own() {
-    let notes = templates::release_notes(&public());
+    let notes = templates::release_notes(&public(), &"static-go".parse().unwrap());
     assert!(notes.lines().any(|line| line == "<!-- sbi -->"), "{notes}");
     assert!(notes.contains("Acme Ltd"), "{notes}");
 }
@@ -319,7 +358,7 @@ fn the_pipeline_accepts_the_tags_that_sbi_accepts() {
 #[test]
 fn a_release_carries_the_marker_that_observing_looks_for() {
     for auth in [sbi::model::config::Auth::Oidc, sbi::model::config::Auth::AccessKey] {
-        let notes = sbi::templates::release_notes(&crate::support::world::config(auth));
+        let notes = sbi::templates::release_notes(&crate::support::world::config(auth), &"static-go".parse().unwrap());
         assert!(notes.lines().any(|line| line == sbi::model::desired::RELEASE_MARKER), "{notes}");
     }
 }

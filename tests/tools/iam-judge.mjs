@@ -2,7 +2,7 @@
 //
 //   node iam-judge.mjs NODE_MODULES <question.json >answer.json
 //
-// { "sweep":  { policies, scope, nearMisses, repository } }  what each policy allows out of all that AWS knows
+// { "sweep":  { policies, scope, nearMisses, repositories } }  what each policy allows out of all that AWS knows
 // { "calls":  { policies, scope, calls: [[action, resource]] } }  whether each policy allows each call
 // { "trust":  { documents, scope, tokens: [{ provider, claims }], role } }  whether each document lets each token in
 //
@@ -59,7 +59,7 @@ function example(pattern, scope, name) {
 }
 
 /** Every (action, resource) worth asking about: each action of each service with each resource type it takes. */
-async function everyCall({ scope, nearMisses, repository }) {
+async function everyCall({ scope, nearMisses, repositories }) {
   const known = [];
   const odd = [];
   let actions = 0;
@@ -78,18 +78,18 @@ async function everyCall({ scope, nearMisses, repository }) {
       for (const type of resourceTypes) {
         const { arn } = await data.iamResourceTypeDetails(service, type.name);
         resources.add(example(arn, scope, 'acme'));
-        if (await takesRepositories(type)) [repository, ...nearMisses].forEach((near) => resources.add(near));
+        if (await takesRepositories(type)) [...repositories, ...nearMisses].forEach((near) => resources.add(near));
       }
       for (const resource of resources) known.push([action, resource]);
       // No such call exists, so only the engine can be asked; a policy of `*` actions would show here.
-      if (!resources.has(repository)) odd.push([action, repository]);
+      for (const ours of repositories) if (!resources.has(ours)) odd.push([action, ours]);
     }
   }
   return { actions, known, odd };
 }
 
-async function sweep({ policies, scope, nearMisses, repository }) {
-  const { actions, known, odd } = await everyCall({ scope, nearMisses, repository });
+async function sweep({ policies, scope, nearMisses, repositories }) {
+  const { actions, known, odd } = await everyCall({ scope, nearMisses, repositories });
   const loaded = policies.map((policy) => checkedPolicy(policy, validateIdentityPolicy));
   const calls = [...known, ...odd];
   const allowed = loaded.map((policy) =>

@@ -1,9 +1,10 @@
-//! The ECR repository: created, or adopted with its differences as changes.
+//! The ECR repositories, one an image: created, or adopted with their differences as changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::keep;
 use crate::model::desired::Desired;
+use crate::model::names::EcrRepositoryName;
 use crate::model::observed::{EcrRepository, Encryption, Observed, TagMutability};
 use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
 use crate::plan::Plan;
@@ -13,25 +14,35 @@ use crate::plan::step::Step;
 const MOST_FILTERS: usize = 5;
 
 pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let config = &desired.config;
-    let name = &config.ecr.repository;
-    let arn = config.ecr_repository_arn(&config.ecr.repository);
-    let Some(found) = &observed.aws.ecr_repository else {
-        let created = plan.add(
-            Step::CreateEcrRepository {
-                arn: arn.clone(),
-                name: name.clone(),
-                tag_mutability: tag_mutability(),
-                tags: ownership_tags(config),
-            },
-            [],
-        );
-        plan.add(
-            Step::SetEcrLifecycle { arn, name: name.clone(), policy: lifecycle_policy(), replaces: false },
-            [created],
-        );
-        return;
-    };
+    for outlet in desired.config.outlets() {
+        let place = Place {
+            arn: desired.config.ecr_repository_arn(&outlet.ecr_repository),
+            name: outlet.ecr_repository,
+            tags: ownership_tags(&desired.config),
+        };
+        match observed.aws.ecr_repositories.get(&place.name) {
+            None => create(plan, place),
+            Some(found) => adopt(plan, place, found),
+        }
+    }
+}
+
+/// One ECR repository as it is wanted.
+struct Place {
+    arn: String,
+    name: EcrRepositoryName,
+    tags: BTreeMap<String, String>,
+}
+
+fn create(plan: &mut Plan, Place { arn, name, tags }: Place) {
+    let created = plan.add(
+        Step::CreateEcrRepository { arn: arn.clone(), name: name.clone(), tag_mutability: tag_mutability(), tags },
+        [],
+    );
+    plan.add(Step::SetEcrLifecycle { arn, name, policy: lifecycle_policy(), replaces: false }, [created]);
+}
+
+fn adopt(plan: &mut Plan, Place { arn, name, tags }: Place, found: &EcrRepository) {
     if let Some(to) = stricter(&found.tag_mutability) {
         let from = found.tag_mutability.clone();
         plan.add(Step::SetEcrTagMutability { arn: arn.clone(), name: name.clone(), from, to }, []);
@@ -39,13 +50,23 @@ pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     if !found.scan_on_push {
         plan.add(Step::SetEcrScanOnPush { arn: arn.clone(), name: name.clone() }, []);
     }
-    plan_lifecycle(plan, desired, found);
-    let tags = ownership_tags(config);
-    if !tags.iter().all(|(key, value)| found.tags.get(key) == Some(value)) {
-        plan.add(Step::TagEcrRepository { arn, name: name.clone(), tags }, []);
+    match &found.lifecycle {
+        None => {
+            let (arn, name) = (arn.clone(), name.clone());
+            plan.add(Step::SetEcrLifecycle { arn, name, policy: lifecycle_policy(), replaces: false }, []);
+        }
+        Some(policy) if *policy == lifecycle_policy() => {}
+        Some(_) => keep(
+            plan,
+            format!("lifecycle policy of {name}"),
+            "is not sbi's: see that it expires no tagged image, buyers pull released digests for years",
+        ),
     }
     if let Encryption::Kms { .. } = found.encryption {
         keep(plan, format!("encryption of {name}"), "uses a KMS key; ECR fixes it at creation");
+    }
+    if !tags.iter().all(|(key, value)| found.tags.get(key) == Some(value)) {
+        plan.add(Step::TagEcrRepository { arn, name, tags }, []);
     }
 }
 
@@ -61,27 +82,5 @@ fn stricter(found: &TagMutability) -> Option<TagMutability> {
         TagMutability::Mutable | TagMutability::Immutable | TagMutability::MutableExcept(_) => {
             Some(TagMutability::ImmutableExcept(ours))
         }
-    }
-}
-
-fn plan_lifecycle(plan: &mut Plan, desired: &Desired, found: &EcrRepository) {
-    let name = &desired.config.ecr.repository;
-    let wanted = lifecycle_policy();
-    let step = Step::SetEcrLifecycle {
-        arn: desired.config.ecr_repository_arn(&desired.config.ecr.repository),
-        name: name.clone(),
-        policy: wanted.clone(),
-        replaces: false,
-    };
-    match &found.lifecycle {
-        None => {
-            plan.add(step, []);
-        }
-        Some(policy) if *policy == wanted => {}
-        Some(_) => keep(
-            plan,
-            format!("lifecycle policy of {name}"),
-            "is not sbi's: see that it expires no tagged image, buyers pull released digests for years",
-        ),
     }
 }

@@ -217,7 +217,7 @@ fn plan_commit(
         parent: ground.parent.clone(),
         commit: Box::new(Commit {
             repository: desired.config.github.repository.clone(),
-            branch: found.map(|found| found.default_branch.clone()),
+            branch: found.map(|found| found.identity.default_branch.clone()),
             whole_tree: found.is_none(),
             files,
             new_paths,
@@ -235,15 +235,17 @@ fn plan_commit(
 }
 
 fn pull_request_body(desired: &Desired, files: &BTreeMap<String, String>, new_paths: &BTreeSet<String>) -> String {
-    let mut body =
-        format!("This brings the publishing pipeline of `{}` into the repository.\n\n", desired.config.ecr.repository);
+    let outlets = desired.config.outlets();
+    let places: Vec<String> = outlets.iter().map(|outlet| format!("`{}`", outlet.ecr_repository)).collect();
+    let tags: Vec<String> = outlets.iter().map(|outlet| outlet.tag.to_string()).collect();
+    let mut body = format!("This brings the publishing pipeline of {} into the repository.\n\n", places.join(", "));
     for path in files.keys() {
         let change = if new_paths.contains(path) { "new" } else { "changed" };
         body.push_str(&format!("- `{path}`: {change}\n"));
     }
     body.push_str(&format!(
-        "\nAfter the merge, `sbi apply` creates release {} and with it the first publish.\n",
-        desired.config.publish.release
+        "\nAfter the merge, `sbi apply` publishes {} and so starts the first run of the pipeline.\n",
+        tags.join(", ")
     ));
     body
 }

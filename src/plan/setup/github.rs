@@ -1,19 +1,15 @@
-//! The GitHub repository, its Actions settings and the publishing environment.
-
-use std::collections::BTreeSet;
+//! The GitHub repository, its Actions settings and its environments.
 
 use crate::failure::{Cause, Failure};
+use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
 use crate::model::names::EnvironmentName;
 use crate::model::observed::{GithubIdentity, GithubRepository, Observed, TokenKind};
-use crate::plan::step::Step;
+use crate::plan::step::{AdmittedRefs, Step};
 use crate::plan::{Known, Plan, StepId};
 
 use super::keep;
-
-/// Release tags that may deploy to the publishing environment.
-const RELEASE_TAGS: &str = "v*";
 
 /// Of a repository that sbi creates.
 pub(super) const DESCRIPTION: &str = "Hardened container base images, built, scanned and published by release";
@@ -97,9 +93,9 @@ pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) -> G
         );
         plan.add(Step::RestrictWorkflowToken { repository: repository.clone() }, [created]);
         plan.add(Step::RequirePinnedActions { repository: repository.clone(), allowed_actions: None }, [created]);
-        if let Some(name) = &config.publish.environment {
-            let tag_patterns = BTreeSet::from([RELEASE_TAGS.to_owned()]);
-            plan.add(Step::SetEnvironment { repository, name: name.clone(), exists: false, tag_patterns }, [created]);
+        for (name, admits) in environments(config, || Known::After(created)) {
+            let repository = repository.clone();
+            plan.add(Step::SetEnvironment { repository, name, exists: false, admits }, [created]);
         }
         return Ground { created: Some(created), identity: Known::After(created), parent: Known::After(created) };
     };
@@ -107,7 +103,11 @@ pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) -> G
     let parent = match &found.head {
         Some(head) => Known::Now(head.clone()),
         None => Known::After(plan.add(
-            Step::StartGithubHistory { repository, branch: found.default_branch.clone(), text: config.to_text() },
+            Step::StartGithubHistory {
+                repository,
+                branch: found.identity.default_branch.clone(),
+                text: config.to_text(),
+            },
             [],
         )),
     };
@@ -137,25 +137,23 @@ fn plan_settings(plan: &mut Plan, desired: &Desired, found: &GithubRepository) {
         }
         None => keep(plan, "Actions settings", "this token may not read them"),
     }
-    if let Some(name) = &config.publish.environment {
-        plan_environment(plan, desired, found, name);
+    for (name, admits) in environments(config, || Known::Now(found.identity.default_branch.clone())) {
+        let environment = found.environments.get(name.as_str());
+        let policies = environment.and_then(|environment| environment.admits.as_ref());
+        if !policies.is_some_and(|policies| admits.are_among(policies)) {
+            let repository = repository.clone();
+            plan.add(Step::SetEnvironment { repository, name, exists: environment.is_some(), admits }, []);
+        }
     }
 }
 
-fn plan_environment(plan: &mut Plan, desired: &Desired, found: &GithubRepository, name: &EnvironmentName) {
-    let environment = found.environments.get(name.as_str());
-    let narrow = environment
-        .and_then(|environment| environment.tag_patterns.as_ref())
-        .is_some_and(|patterns| patterns.contains(RELEASE_TAGS));
-    if !narrow {
-        plan.add(
-            Step::SetEnvironment {
-                repository: desired.config.github.repository.clone(),
-                name: name.clone(),
-                exists: environment.is_some(),
-                tag_patterns: BTreeSet::from([RELEASE_TAGS.to_owned()]),
-            },
-            [],
-        );
-    }
+/// The environments that jobs with credentials run in, and which refs deploy to each.
+fn environments(
+    config: &Config,
+    default_branch: impl Fn() -> Known<String>,
+) -> impl Iterator<Item = (EnvironmentName, AdmittedRefs)> {
+    let patterns = config.outlets().into_iter().map(|outlet| outlet.tag_pattern).collect();
+    let publish = config.publish.environment.clone().map(|name| (name, AdmittedRefs::Tags(patterns)));
+    let rescan = config.rescan_environment().map(|name| (name, AdmittedRefs::DefaultBranch(default_branch())));
+    publish.into_iter().chain(rescan)
 }

@@ -1,4 +1,5 @@
-//! The identity that CI publishes with: a role that GitHub's OIDC tokens may assume, or a user with one access key.
+//! The identities of CI: roles that GitHub's OIDC tokens may assume, one that pushes and one that reads, or a user with
+//! one access key.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +9,12 @@ use super::github::Ground;
 use super::keep;
 use super::secrets::{KEY_ID_SECRET, SECRET_KEY_SECRET};
 use crate::failure::Failure;
+use crate::model::config::Config;
 use crate::model::desired::Desired;
-use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, provider_arn, publishing_policy};
-use crate::model::observed::{KeyFacts, Observed, User};
+use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, provider_arn, publishing_policy};
+use crate::model::observed::{CallerIdentity, KeyFacts, Observed, Role, User};
 use crate::model::registry::{OWNER_TAG, ownership_tags};
-use crate::plan::step::{RoleTrust, Step};
+use crate::plan::step::{RoleTrust, Step, Trusted};
 use crate::plan::{Known, Plan, StepId};
 
 /// How far apart the clocks of AWS and GitHub may be, in seconds, when a key's birth is compared with a secret's.
@@ -22,7 +24,7 @@ const OWN_CHECK_SECONDS: i64 = 120;
 /// Access keys that one user may have, inactive ones included (IAM quotas).
 const MOST_KEYS: usize = 2;
 
-pub(super) fn plan_role(plan: &mut Plan, desired: &Desired, observed: &Observed, ground: &Ground) {
+pub(super) fn plan_roles(plan: &mut Plan, desired: &Desired, observed: &Observed, ground: &Ground) {
     let config = &desired.config;
     let arn = provider_arn(config);
     let provider = match &observed.aws.oidc_provider {
@@ -38,43 +40,58 @@ pub(super) fn plan_role(plan: &mut Plan, desired: &Desired, observed: &Observed,
             None
         }
     };
-    let name = config.role();
+    let before: Vec<StepId> = ground.created.into_iter().chain(provider).collect();
+    let mut role = |trusted: Trusted, found: Option<&Role>| {
+        let trust = RoleTrust { config: config.clone(), trusted, github: ground.identity.clone() };
+        plan_role(plan, trust, found, &observed.aws.caller, &before);
+    };
+    role(Trusted::Publisher(desired.subject.clone()), observed.aws.role.as_ref());
+    // A role that no job assumes would only be one more door.
+    if !desired.reading.is_empty() {
+        role(Trusted::Reader(desired.reading.clone()), observed.aws.read_role.as_ref());
+    }
+}
+
+/// `before` is what its trust stands on: the provider, and the GitHub repository whose ids it names.
+fn plan_role(plan: &mut Plan, trust: RoleTrust, found: Option<&Role>, caller: &CallerIdentity, before: &[StepId]) {
+    let config = &trust.config;
+    let purpose = trust.purpose();
+    let name = purpose.role(config);
     let arn = config.iam_arn(&format!("role/{name}"));
-    let trust = Box::new(RoleTrust {
-        config: config.clone(),
-        subject: desired.subject.clone(),
-        github: ground.identity.clone(),
-    });
-    let policy = publishing_policy(config);
-    let Some(found) = &observed.aws.role else {
-        let created = plan.add(
-            Step::CreateRole { arn: arn.clone(), name: name.clone(), trust, tags: ownership_tags(config) },
-            ground.created.into_iter().chain(provider),
-        );
-        plan.add(Step::SetRolePolicy { arn, name, document: policy, replaces: false }, [created]);
+    let document = purpose.policy(config);
+    let repositories = config.ecr_repositories();
+    let before = before.iter().copied();
+    let Some(found) = found else {
+        let tags = ownership_tags(config);
+        let step = Step::CreateRole { arn: arn.clone(), name: name.clone(), trust: Box::new(trust), tags };
+        let created = plan.add(step, before);
+        let replaces = false;
+        plan.add(Step::SetRolePolicy { arn, name, purpose, document, repositories, replaces }, [created]);
         return;
     };
-    if let Some(refusal) = not_ours(desired, "role", name.as_str(), "--role-name", &found.tags) {
+    let flag = match purpose {
+        Purpose::Publish => "--role-name",
+        Purpose::Read => "--read-role-name",
+    };
+    if let Some(refusal) = not_ours(config, "role", name.as_str(), flag, &found.tags) {
         plan.refusals.push(refusal);
         return;
     }
-    let trusted = match &ground.identity {
+    let trusted = match &trust.github {
         Known::Now(identity) => found.trust == trust.document(identity),
         Known::After(_) => false,
     };
-    let allowed = found.policy.as_ref() == Some(&policy);
-    if (!trusted || !allowed) && observed.aws.caller.arn.contains(&format!(":assumed-role/{name}/")) {
+    let allowed = found.policy.as_ref() == Some(&document);
+    if (!trusted || !allowed) && caller.arn.contains(&format!(":assumed-role/{name}/")) {
         plan.refusals.push(own_identity("role", name.as_str()));
         return;
     }
     if !trusted {
-        plan.add(
-            Step::SetRoleTrust { arn: arn.clone(), name: name.clone(), trust },
-            ground.created.into_iter().chain(provider),
-        );
+        plan.add(Step::SetRoleTrust { arn: arn.clone(), name: name.clone(), trust: Box::new(trust) }, before);
     }
     if !allowed {
-        plan.add(Step::SetRolePolicy { arn, name, document: policy, replaces: found.policy.is_some() }, []);
+        let replaces = found.policy.is_some();
+        plan.add(Step::SetRolePolicy { arn, name, purpose, document, repositories, replaces }, []);
     }
 }
 
@@ -83,6 +100,7 @@ pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed,
     let name = config.user();
     let arn = config.iam_arn(&format!("user/{name}"));
     let document = publishing_policy(config);
+    let repositories = config.ecr_repositories();
     let issue = |replaces| Step::IssueAccessKey {
         arn: arn.clone(),
         user: name.clone(),
@@ -95,13 +113,15 @@ pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed,
     let Some(found) = &observed.aws.user else {
         let created =
             plan.add(Step::CreateUser { arn: arn.clone(), name: name.clone(), tags: ownership_tags(config) }, []);
-        let policy = plan
-            .add(Step::SetUserPolicy { arn: arn.clone(), name: name.clone(), document, replaces: false }, [created]);
+        let policy = plan.add(
+            Step::SetUserPolicy { arn: arn.clone(), name: name.clone(), document, repositories, replaces: false },
+            [created],
+        );
         // The key is tried on ECR before it is uploaded, so the policy comes first.
         plan.add(issue(secrets_there), ground.created.into_iter().chain([created, policy]));
         return;
     };
-    if let Some(refusal) = not_ours(desired, "user", name.as_str(), "--user-name", &found.tags) {
+    if let Some(refusal) = not_ours(config, "user", name.as_str(), "--user-name", &found.tags) {
         plan.refusals.push(refusal);
         return;
     }
@@ -113,7 +133,8 @@ pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed,
     let mut before_key: Vec<StepId> = ground.created.into_iter().collect();
     if !allowed {
         let replaces = found.policy.is_some();
-        before_key.push(plan.add(Step::SetUserPolicy { arn: arn.clone(), name: name.clone(), document, replaces }, []));
+        let step = Step::SetUserPolicy { arn: arn.clone(), name: name.clone(), document, repositories, replaces };
+        before_key.push(plan.add(step, []));
     }
     let uploaded = secrets.and_then(|secrets| Some(*secrets.get(KEY_ID_SECRET)?.min(secrets.get(SECRET_KEY_SECRET)?)));
     if found.keys.iter().any(|key| key.active && delivered(key, uploaded)) {
@@ -166,8 +187,8 @@ fn plan_new_key(
     plan.add(issue, before_key);
 }
 
-fn not_ours(desired: &Desired, kind: &str, name: &str, flag: &str, tags: &BTreeMap<String, String>) -> Option<Failure> {
-    let repository = desired.config.github.repository.to_string();
+fn not_ours(config: &Config, kind: &str, name: &str, flag: &str, tags: &BTreeMap<String, String>) -> Option<Failure> {
+    let repository = config.github.repository.to_string();
     let hint = |text: &str| Failure::usage(text).hinted(format!("choose another name: `{flag} NAME`"));
     match tags.get(OWNER_TAG) {
         Some(owner) if owner.eq_ignore_ascii_case(&repository) => None,

@@ -1,5 +1,5 @@
-//! Plans a publisher's whole set-up, in phases: ECR repository, GitHub repository and its settings, publishing
-//! identity, secrets, files, release. A phase returns the steps that later ones must wait for.
+//! Plans a publisher's whole set-up, in phases: ECR repositories, GitHub repository and its settings, the
+//! identities of CI, secrets, files, releases. A phase returns the steps that later ones must wait for.
 
 mod ecr;
 mod files;
@@ -28,7 +28,7 @@ pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     ecr::plan(&mut plan, desired, observed);
     let ground = github::plan(&mut plan, desired, observed);
     match desired.config.publish.auth {
-        Auth::Oidc => identity::plan_role(&mut plan, desired, observed, &ground),
+        Auth::Oidc => identity::plan_roles(&mut plan, desired, observed, &ground),
         Auth::AccessKey => identity::plan_user(&mut plan, desired, observed, &ground),
     }
     let comparison = files::compare(desired, observed);

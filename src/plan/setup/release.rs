@@ -1,28 +1,36 @@
-//! The first release, last of all: it starts the pipeline, so it needs everything else.
+//! The first release of each image, last of all: it starts the pipeline, so it needs everything else.
 
 use super::files::{Landing, WORKFLOW};
 use crate::failure::Failure;
+use crate::model::config::{Config, Outlet};
 use crate::model::desired::Desired;
-use crate::model::names::ReleaseTag;
+use crate::model::names::{GitTag, ReleaseTag};
 use crate::model::observed::{GithubRepository, Observed};
 use crate::plan::Plan;
 use crate::plan::step::Step;
 
 pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed, landing: Landing) {
-    let tag = &desired.config.publish.release;
+    let config = &desired.config;
     let found = observed.github.repository.as_ref();
+    let published = |tag: &GitTag| {
+        let ours = |found: &GithubRepository| {
+            found.releases.iter().any(|release| release.tag == *tag && release.ours && !release.draft)
+        };
+        found.is_some_and(ours)
+    };
+    let missing: Vec<Outlet> = config.outlets().into_iter().filter(|outlet| !published(&outlet.tag)).collect();
     if let Some(found) = found {
-        if found.releases.iter().any(|release| release.tag == *tag && release.ours && !release.draft) {
-            return;
-        }
-        if is_taken(found, tag) {
-            let free = next_free(found, tag);
+        let taken: Vec<String> =
+            missing.iter().filter(|outlet| is_taken(found, &outlet.tag)).map(|outlet| outlet.tag.to_string()).collect();
+        if !taken.is_empty() {
+            let verb = if taken.len() == 1 { "is" } else { "are" };
             plan.refusals.push(
                 Failure::usage(format!(
-                    "{tag} is taken in {}: no published version is ever reused",
-                    desired.config.github.repository
+                    "{} {verb} taken in {}: no published version is ever reused",
+                    taken.join(", "),
+                    config.github.repository
                 ))
-                .hinted(format!("the next free one: `--release {free}`")),
+                .hinted(format!("the next free one: `--release {}`", next_free(found, config))),
             );
             return;
         }
@@ -31,34 +39,38 @@ pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed, land
         Landing::Branch(commit) => commit,
         Landing::PullRequest => return,
         Landing::ForeignWorkflow => {
-            plan.waiting.push(format!(
-                "release {tag}: {WORKFLOW} is not sbi's; replace it with `--overwrite {WORKFLOW}` or publish by hand"
-            ));
+            plan.waiting.extend(missing.iter().map(|Outlet { tag, .. }| {
+                format!("release {tag}: {WORKFLOW} is not sbi's; replace it with `--overwrite {WORKFLOW}` or publish by hand")
+            }));
             return;
         }
     };
+    // One release doesn't wait for another: an image that can't be published holds nobody up.
     let everything: Vec<_> = plan.ids().collect();
-    plan.add(
-        Step::CreateRelease {
-            repository: desired.config.github.repository.clone(),
-            tag: tag.clone(),
-            notes: desired.release_notes.clone(),
-            commit,
-        },
-        everything,
-    );
+    for Outlet { image, tag, .. } in missing {
+        plan.add(
+            Step::CreateRelease {
+                repository: config.github.repository.clone(),
+                tag,
+                notes: desired.release_notes.get(&image).cloned().unwrap_or_default(),
+                commit: commit.clone(),
+            },
+            everything.iter().copied(),
+        );
+    }
 }
 
 /// A tag or any release, drafts included, holds the name.
-fn is_taken(found: &GithubRepository, tag: &ReleaseTag) -> bool {
-    found.tags.contains(tag.as_str()) || found.releases.iter().any(|release| release.tag == *tag)
+fn is_taken(found: &GithubRepository, tag: &GitTag) -> bool {
+    found.tags.contains(&tag.to_string()) || found.releases.iter().any(|release| release.tag == *tag)
 }
 
-/// The first patch version after `tag` whose name nobody holds.
+/// The first patch version after the configured one whose tag nobody holds for any image: they share the version.
 #[must_use]
-pub fn next_free(found: &GithubRepository, tag: &ReleaseTag) -> ReleaseTag {
-    let mut free = tag.next_patch();
-    while is_taken(found, &free) {
+pub fn next_free(found: &GithubRepository, config: &Config) -> ReleaseTag {
+    let images: Vec<_> = config.outlets().into_iter().map(|outlet| outlet.tag.image().cloned()).collect();
+    let mut free = config.publish.release.next_patch();
+    while images.iter().any(|image| is_taken(found, &GitTag::new(image.clone(), free.clone()))) {
         free = free.next_patch();
     }
     free

@@ -42,6 +42,26 @@ impl WorkflowRunContext {
             run_number: 1,
         }
     }
+
+    /// The first run of a workflow on its schedule, which GitHub starts on the default branch.
+    #[must_use]
+    pub fn scheduled(workflow: &str, default_branch: &str) -> Self {
+        Self {
+            event: "schedule".into(),
+            reference: format!("refs/heads/{default_branch}"),
+            ..Self::release(workflow, "", None)
+        }
+    }
+
+    /// The first run of a workflow for a pull request.
+    #[must_use]
+    pub fn pull_request(workflow: &str, number: u64) -> Self {
+        Self {
+            event: "pull_request".into(),
+            reference: format!("refs/pull/{number}/merge"),
+            ..Self::release(workflow, "", None)
+        }
+    }
 }
 
 /// What every subject of a repository starts with.

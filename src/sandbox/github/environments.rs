@@ -116,14 +116,20 @@ pub(super) fn delete_pattern(world: &mut World, call: &Call<'_>) -> Reply {
     no_content()
 }
 
-/// Whether a tag may deploy to an environment of this repository; one that doesn't exist keeps nobody out.
-pub(super) fn admits_tag(repository: &Repository, environment: &str, tag: &str) -> bool {
+/// Whether a ref, `refs/tags/v1.0.0`, may deploy to an environment of this repository; one that doesn't exist keeps
+/// nobody out.
+pub(super) fn admits(repository: &Repository, environment: &str, reference: &str) -> bool {
     let Some(environment) = repository.environments.get(environment) else { return true };
     match environment.policy {
         DeploymentPolicy::Any => true,
         DeploymentPolicy::ProtectedBranches => false,
         DeploymentPolicy::Custom => {
-            environment.patterns.iter().any(|pattern| pattern.kind == "tag" && matches(&pattern.name, tag))
+            let (kind, name) = match (reference.strip_prefix("refs/tags/"), reference.strip_prefix("refs/heads/")) {
+                (Some(tag), _) => ("tag", tag),
+                (None, Some(branch)) => ("branch", branch),
+                (None, None) => return false,
+            };
+            environment.patterns.iter().any(|pattern| pattern.kind == kind && matches(&pattern.name, name))
         }
     }
 }
@@ -190,6 +196,8 @@ mod tests {
         assert!(matches("v*", "v"));
         assert!(!matches("v*", "v1/2"));
         assert!(matches("v**", "v1/2"));
+        assert!(matches("static-go/v*", "static-go/v1.0.0"));
+        assert!(!matches("v*", "static-go/v1.0.0") && !matches("static-go/v*", "v1.0.0"));
         assert!(!matches("v*", "w1"));
         assert!(matches("v?.*.*", "v1.0.0"));
         assert!(!matches("v?.*.*", "v10.0"));

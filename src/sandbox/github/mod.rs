@@ -154,7 +154,7 @@ pub struct RepositorySnapshot {
     /// Branch → commit.
     pub branches: BTreeMap<String, String>,
     pub releases: Vec<ReleaseSnapshot>,
-    /// Name → patterns of tags that may deploy; `None` when the environment has no list of its own.
+    /// Name → `tag PATTERN` and `branch PATTERN` of what may deploy; `None` when the environment has no list of its own.
     pub environments: BTreeMap<String, Option<BTreeSet<String>>>,
     pub actions: ActionsSnapshot,
     pub pull_requests: Vec<PullRequestSnapshot>,

@@ -87,7 +87,10 @@ fn refused_by_settings(repository: &Repository, jobs: Option<&[Job]>, tag: &str)
     let failed = |job: &Job| RunOutcome::Failure { job: job.name.clone(), step: Some("Set up job".into()) };
     jobs?.iter().find_map(|job| {
         let unpinned = repository.actions.sha_pinning_required && !job.uses.iter().all(pinned);
-        let kept_out = job.environment.as_ref().is_some_and(|name| !environments::admits_tag(repository, name, tag));
+        let kept_out = job
+            .environment
+            .as_ref()
+            .is_some_and(|name| !environments::admits(repository, name, &format!("refs/tags/{tag}")));
         (unpinned || kept_out).then(|| failed(job))
     })
 }

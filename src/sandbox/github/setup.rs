@@ -103,9 +103,9 @@ pub(super) fn snapshot(world: &World, full_name: &str) -> Option<RepositorySnaps
             .environments
             .iter()
             .map(|(name, environment)| {
-                let tags = environment.patterns.iter().filter(|pattern| pattern.kind == "tag");
+                let patterns = environment.patterns.iter().map(|pattern| format!("{} {}", pattern.kind, pattern.name));
                 let listed = environment.policy == DeploymentPolicy::Custom;
-                (name.clone(), listed.then(|| tags.map(|pattern| pattern.name.clone()).collect()))
+                (name.clone(), listed.then(|| patterns.collect()))
             })
             .collect(),
         actions: ActionsSnapshot {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::config::{Architecture, Signing};
 
 fn products() -> Vec<Choice> {
     vec![Choice::new("static-go", "a base for static Go binaries")]
@@ -67,6 +68,69 @@ fn several_products_are_a_question_and_one_is_not() {
     let draft = merge(&Answers::default(), None, &two).expect("a draft");
     let question = draft.open_questions(&detected()).into_iter().find(|question| question.id == Field::Image);
     assert_eq!(question.expect("asked").default.as_deref(), Some("static-go"));
+}
+
+#[test]
+fn several_products_are_one_answer_each_known_and_each_once() {
+    let two = [Choice::new("static-go", ""), Choice::new("base-go", "")];
+    let with = |images: &[&str]| {
+        let images = images.iter().map(|image| (*image).to_owned()).collect();
+        merge(&Answers { images, ..full() }, None, &two)
+    };
+    let config = with(&["static-go,base-go"]).and_then(|draft| draft.finish(&Detected::default())).expect("two");
+    let names: Vec<&str> = config.publish.images.iter().map(ImageName::as_str).collect();
+    assert_eq!(names, ["static-go", "base-go"]);
+    let same = with(&["static-go", "base-go"]).and_then(|draft| draft.finish(&Detected::default())).expect("two");
+    assert_eq!(same, config);
+    for (images, reason) in [
+        (["static-go", "static-go"], "--image: `static-go` is named twice"),
+        (["static-go", "other"], "--image: `other` is no product of this version: static-go, base-go"),
+        (["static-go", ""], "--image: `` is not an image name"),
+    ] {
+        let failure = with(&images).expect_err("refused");
+        assert!(failure.message().starts_with(reason), "{failure}");
+    }
+    let question = merge(&Answers::default(), None, &two).expect("a draft").open_questions(&detected());
+    let takes_several: Vec<Field> = question.iter().filter(|question| question.takes_several).map(|q| q.id).collect();
+    assert_eq!(takes_several, [Field::Image]);
+}
+
+#[test]
+fn what_only_the_file_or_a_flag_says_survives_the_questions() {
+    let two = [Choice::new("static-go", ""), Choice::new("base-go", "")];
+    let given = Answers {
+        images: vec!["static-go".into(), "base-go".into()],
+        architectures: vec!["arm64".into()],
+        signing: Some("none".into()),
+        read_role_name: Some("reader".into()),
+        ..full()
+    };
+    let mut config = merge(&given, None, &two).and_then(|draft| draft.finish(&Detected::default())).expect("complete");
+    assert_eq!(config.publish.architectures, Some(vec![Architecture::Arm64]));
+    assert_eq!(config.publish.signing, Some(Signing::None));
+    assert_eq!(config.read_role().as_str(), "reader");
+    let first = config.publish.images[0].clone();
+    config.ecr.repositories.insert(first, "acme/base".parse().expect("a name"));
+    let again = merge(&Answers::default(), Some(&config), &two).expect("a draft");
+    assert_eq!(again.finish(&Detected::default()).expect("complete"), config);
+    // The flags go over the file, and what then clashes is refused.
+    let one = Answers { images: vec!["base-go".into()], ..Answers::default() };
+    let failure = merge(&one, Some(&config), &two).and_then(|d| d.finish(&Detected::default())).expect_err("clashes");
+    assert_eq!(failure.message(), "`ecr.repositories` has a place for static-go, which `publish.images` lacks");
+}
+
+#[test]
+fn architectures_and_signing_are_what_this_version_knows() {
+    for (given, reason) in [
+        (
+            Answers { architectures: vec!["amd64,riscv64".into()], ..full() },
+            "--arch: `riscv64` is neither `amd64` nor `arm64`",
+        ),
+        (Answers { architectures: vec!["amd64".into(), "amd64".into()], ..full() }, "--arch: `amd64` is named twice"),
+        (Answers { signing: Some("gpg".into()), ..full() }, "--signing: `gpg` is neither `keyless` nor `none`"),
+    ] {
+        assert_eq!(merge(&given, None, &products()).expect_err("refused").message(), reason);
+    }
 }
 
 #[test]
@@ -167,7 +231,7 @@ fn every_bad_value_is_listed_at_once() {
     insta::assert_snapshot!(failure.reasons().join("\n"), @"
     --github: `acme` is not a GitHub repository: it is written OWNER/NAME
     --region: `us-est-1` is not an AWS region that has Amazon ECR
-    --image: `static-go,other` names several products; a repository has one for now
+    --image: `other` is no product of this version: static-go
     --auth: `magic` is neither `oidc` nor `access-key`
     --release: `1.0` is not a release tag: it looks like v1.0.0 or v1.0.0-rc.1
     --security-contact: `call me` is no security contact: it has at most 254 characters, without white space, quotes and angle brackets
@@ -194,6 +258,9 @@ fn a_user_name_means_nothing_without_a_user() {
     let given = Answers { user_name: Some("ci".into()), ..full() };
     let failure = merge(&given, None, &products()).expect_err("no user with OIDC");
     assert_eq!(failure.message(), "--user-name: means nothing with `--auth oidc`");
+    let given = Answers { read_role_name: Some("ci".into()), auth: Some("access-key".into()), ..full() };
+    let failure = merge(&given, None, &products()).expect_err("no role with a key");
+    assert_eq!(failure.message(), "--read-role-name: means nothing with `--auth access-key`");
 }
 
 #[test]
@@ -283,8 +350,9 @@ proptest! {
                 prop_assert!(open.is_empty());
                 prop_assert_eq!(Config::parse(&config.to_text()).expect("its own text"), config);
             }
+            // All is answered, and two answers clash: the failure names a key of `sbi.toml`.
+            Err(failure) if open.is_empty() => prop_assert!(failure.message().starts_with('`'), "{failure}"),
             Err(failure) => {
-                prop_assert!(!open.is_empty());
                 for flag in &open {
                     let wanted = format!("add {flag} ");
                     prop_assert!(failure.hints().iter().any(|hint| hint.starts_with(&wanted)));

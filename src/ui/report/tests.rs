@@ -6,9 +6,9 @@ use super::*;
 use crate::apply::{Outcome, Report};
 use crate::failure::Cause;
 use crate::model::identity::{SubjectContext, publishing_policy};
-use crate::model::names::{EcrRepositoryName, ReleaseTag, RoleName};
+use crate::model::names::{EcrRepositoryName, RoleName};
 use crate::model::observed::TagMutability;
-use crate::plan::step::{Produced, RoleTrust, Step};
+use crate::plan::step::{Produced, RoleTrust, Step, Trusted};
 use crate::plan::{Kept, Known};
 use crate::ui::json;
 
@@ -69,7 +69,7 @@ fn plan() -> Plan {
             name: RoleName::new("sbi-publish").expect("a name"),
             trust: Box::new(RoleTrust {
                 config: config.clone(),
-                subject: SubjectContext::Environment("publish".parse().expect("a name")),
+                trusted: Trusted::Publisher(SubjectContext::Environment("publish".parse().expect("a name"))),
                 github: Known::After(repository),
             }),
             tags: BTreeMap::new(),
@@ -88,7 +88,7 @@ fn plan() -> Plan {
     plan.add(
         Step::CreateRelease {
             repository: config.github.repository.clone(),
-            tag: ReleaseTag::new("v1.0.0").expect("a tag"),
+            tag: "v1.0.0".parse().expect("a tag"),
             notes: String::new(),
             commit: Known::After(role),
         },

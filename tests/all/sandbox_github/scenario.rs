@@ -62,7 +62,7 @@ fn from_nothing_to_settings_secrets_files_and_a_release() {
     assert_eq!(now.head.as_deref(), Some(commit.as_str()));
     assert_eq!(now.files["sbi.toml"], b"x = 1\n");
     assert_eq!((now.commits, now.releases.len(), now.tags["v1.0.0"].as_str()), (2, 1, commit.as_str()));
-    assert_eq!(now.environments["production"], Some(BTreeSet::from(["v*".to_owned()])));
+    assert_eq!(now.environments["production"], Some(BTreeSet::from(["tag v*".to_owned()])));
     assert!(now.actions.sha_pinning_required && !now.actions.default_write);
     assert_eq!(now.secrets.len(), 1);
 }

@@ -37,7 +37,8 @@ pub(crate) struct WebIdentity {
 /// Judges in the names of one configuration.
 pub(crate) struct Judge {
     scope: Value,
-    repository: String,
+    /// ARNs of the images' ECR repositories.
+    repositories: Vec<String>,
     role: String,
 }
 
@@ -54,7 +55,8 @@ impl Judge {
             "principal": config.iam_arn("role/judged"),
         });
         let role = config.iam_arn(&format!("role/{}", config.role()));
-        Some(Self { scope, repository: config.ecr_repository_arn(&config.ecr.repository), role })
+        let repositories = config.ecr_repositories().iter().map(|name| config.ecr_repository_arn(name)).collect();
+        Some(Self { scope, repositories, role })
     }
 
     /// Policy → whether it allows each call. Panics when a policy is not valid, when AWS knows no such action, or when
@@ -85,7 +87,7 @@ impl Judge {
             "policies": policies,
             "scope": self.scope,
             "nearMisses": near_misses,
-            "repository": self.repository,
+            "repositories": self.repositories,
         }}));
         let set = |calls: &Value| serde_json::from_value::<BTreeSet<Call>>(calls.clone()).unwrap();
         Sweep {

@@ -38,6 +38,8 @@ pub(crate) struct Room {
     pub(crate) aws: AwsStandIn,
     pub(crate) github: GithubStandIn,
     folder: tempfile::TempDir,
+    /// Flags of every `init` beside the answers.
+    more: &'static [&'static str],
 }
 
 /// What one run of the binary left.
@@ -73,7 +75,13 @@ impl Room {
         let issuer = Arc::new(OidcIssuer::new().unwrap());
         let aws = AwsStandIn::start(AwsOptions::new(ACCOUNT.parse().unwrap())).unwrap();
         aws.trust_github_issuer(issuer);
-        Self { aws, github: GithubStandIn::start(github).unwrap(), folder: tempfile::tempdir().unwrap() }
+        Self { aws, github: GithubStandIn::start(github).unwrap(), folder: tempfile::tempdir().unwrap(), more: &[] }
+    }
+
+    /// The same with a second product beside `static-go`; `None` where the catalogue has no other.
+    pub(crate) fn with_two_images() -> Option<Self> {
+        let second = sbi::templates::images().iter().any(|image| image.name.as_str() == "base-go");
+        second.then(|| Self { more: &["--image", "base-go"], ..Self::new() })
     }
 
     /// How many calls changed something so far, refused ones included.
@@ -115,9 +123,13 @@ impl Room {
         ran(self.command(arguments))
     }
 
+    pub(crate) fn init_arguments<'a>(&self, flags: &[&'a str]) -> Vec<&'a str> {
+        [&["init", "--yes"], ANSWERS, self.more, flags].concat()
+    }
+
     /// `sbi init` with every answer, and these flags beside.
     pub(crate) fn init(&self, flags: &[&str]) -> Ran {
-        self.sbi(&[&["init", "--yes"], ANSWERS, flags].concat())
+        self.sbi(&self.init_arguments(flags))
     }
 }
 

@@ -11,11 +11,11 @@ use sbi::model::commit::Delivery;
 use sbi::model::config::{Auth, Config};
 use sbi::model::desired::{Desired, RenderedFile};
 use sbi::model::git::{BlobId, CommitId};
-use sbi::model::identity::{SubjectContext, provider_arn};
+use sbi::model::identity::{Purpose, ReadingRef, SubjectContext, provider_arn};
 use sbi::model::lock::{LOCK_FILE, Lock};
 use sbi::model::observed::*;
 use sbi::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET};
-use sbi::plan::step::{Produced, Step};
+use sbi::plan::step::{AdmittedRefs, Produced, Step};
 use sbi::plan::{Known, StepId};
 
 /// Where a step is hit.
@@ -42,6 +42,11 @@ pub(crate) struct World {
 }
 
 pub(crate) fn config(auth: Auth) -> Config {
+    config_of(auth, &["static-go"])
+}
+
+/// Planning knows no catalogue: any names will do.
+pub(crate) fn config_of(auth: Auth, images: &[&str]) -> Config {
     let auth = auth.as_str();
     Config::parse(&format!(
         r#"
@@ -55,7 +60,7 @@ pub(crate) fn config(auth: Auth) -> Config {
         repository = "acme/bases"
         [publish]
         auth = "{auth}"
-        images = ["static-go"]
+        images = {images:?}
         release = "v1.0.0"
         environment = "publish"
         [publisher]
@@ -67,7 +72,11 @@ pub(crate) fn config(auth: Auth) -> Config {
 }
 
 pub(crate) fn desired(auth: Auth) -> Desired {
-    let config = config(auth);
+    desired_of(auth, &["static-go"])
+}
+
+pub(crate) fn desired_of(auth: Auth, images: &[&str]) -> Desired {
+    let config = config_of(auth, images);
     let file = |path: &str, text: &str| RenderedFile { path: path.into(), text: text.into() };
     Desired {
         files: vec![
@@ -78,7 +87,16 @@ pub(crate) fn desired(auth: Auth) -> Desired {
         ],
         templates: "1.2.3".into(),
         subject: SubjectContext::Environment("publish".parse().unwrap()),
-        release_notes: "The first release\n<!-- sbi -->\n".into(),
+        reading: match auth {
+            Auth::Oidc => BTreeSet::from([ReadingRef::ReleaseTag, ReadingRef::DefaultBranch]),
+            Auth::AccessKey => BTreeSet::new(),
+        },
+        release_notes: config
+            .publish
+            .images
+            .iter()
+            .map(|image| (image.clone(), format!("The first release of {image}\n<!-- sbi -->\n")))
+            .collect(),
         overwrite: BTreeSet::new(),
         by_pull_request: false,
         config,
@@ -93,9 +111,10 @@ pub(crate) fn nothing() -> Observed {
                 account: "123456789012".parse().unwrap(),
                 arn: "arn:aws:iam::123456789012:user/operator".into(),
             },
-            ecr_repository: None,
+            ecr_repositories: BTreeMap::new(),
             oidc_provider: None,
             role: None,
+            read_role: None,
             user: None,
         },
         github: GithubObserved {
@@ -111,7 +130,12 @@ pub(crate) fn nothing() -> Observed {
 }
 
 pub(crate) fn identity() -> GithubIdentity {
-    GithubIdentity { repository_id: 9, owner_id: 7, subject_prefix: "repo:acme@7/bases@9".into() }
+    GithubIdentity {
+        repository_id: 9,
+        owner_id: 7,
+        subject_prefix: "repo:acme@7/bases@9".into(),
+        default_branch: "main".into(),
+    }
 }
 
 /// A repository as GitHub makes it, with its own first commit or empty.
@@ -124,7 +148,6 @@ pub(crate) fn fresh_repository(empty: bool) -> GithubRepository {
         archived: false,
         can_admin: true,
         can_push: true,
-        default_branch: "main".into(),
         head: (!empty).then(|| CommitId::told("0".repeat(40))),
         files: if empty {
             BTreeMap::new()
@@ -182,11 +205,11 @@ impl World {
         let absent = |what: &str| Failure::new(format!("{what} does not exist yet")).because(Cause::NotFound);
         let exists = |what: &str| Failure::new(format!("{what} exists")).because(Cause::Exists);
         match step {
-            Step::CreateEcrRepository { arn, tag_mutability, tags, .. } => {
-                if aws.ecr_repository.is_some() {
+            Step::CreateEcrRepository { arn, name, tag_mutability, tags } => {
+                if aws.ecr_repositories.contains_key(name) {
                     return Err(exists("the ECR repository"));
                 }
-                aws.ecr_repository = Some(EcrRepository {
+                let made = EcrRepository {
                     arn: arn.clone(),
                     uri: String::new(),
                     tag_mutability: tag_mutability.clone(),
@@ -194,19 +217,20 @@ impl World {
                     encryption: Encryption::Aes256,
                     lifecycle: None,
                     tags: tags.clone(),
-                });
+                };
+                aws.ecr_repositories.insert(name.clone(), made);
             }
-            Step::SetEcrTagMutability { to, .. } => {
-                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.tag_mutability = to.clone();
+            Step::SetEcrTagMutability { name, to, .. } => {
+                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.tag_mutability = to.clone();
             }
-            Step::SetEcrScanOnPush { .. } => {
-                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.scan_on_push = true;
+            Step::SetEcrScanOnPush { name, .. } => {
+                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.scan_on_push = true;
             }
-            Step::SetEcrLifecycle { policy, .. } => {
-                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.lifecycle = Some(policy.clone());
+            Step::SetEcrLifecycle { name, policy, .. } => {
+                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.lifecycle = Some(policy.clone());
             }
-            Step::TagEcrRepository { tags, .. } => {
-                aws.ecr_repository.as_mut().ok_or_else(|| absent("ECR"))?.tags.extend(tags.clone());
+            Step::TagEcrRepository { name, tags, .. } => {
+                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.tags.extend(tags.clone());
             }
             Step::CreateOidcProvider { arn, audience, .. } => {
                 if aws.oidc_provider.is_some() {
@@ -219,25 +243,26 @@ impl World {
                 aws.oidc_provider.as_mut().ok_or_else(|| absent("provider"))?.audiences.insert(audience.clone());
             }
             Step::CreateRole { arn, trust, tags, .. } => {
-                if aws.role.is_some() {
+                if role_mut(aws, trust.purpose()).is_some() {
                     return Err(exists("the role"));
                 }
                 if aws.oidc_provider.as_ref().is_none_or(|p| !p.audiences.contains("sts.amazonaws.com")) {
                     return Err(absent("the provider's audience"));
                 }
                 let identity = known_identity(&trust.github, outputs)?;
-                let trust = trust.document(&identity);
-                aws.role = Some(Role { arn: arn.clone(), trust, policy: None, tags: tags.clone() });
+                let (purpose, trust) = (trust.purpose(), trust.document(&identity));
+                *role_mut(aws, purpose) = Some(Role { arn: arn.clone(), trust, policy: None, tags: tags.clone() });
             }
             Step::SetRoleTrust { trust, .. } => {
                 if aws.oidc_provider.as_ref().is_none_or(|p| !p.audiences.contains("sts.amazonaws.com")) {
                     return Err(absent("the provider's audience"));
                 }
                 let identity = known_identity(&trust.github, outputs)?;
-                aws.role.as_mut().ok_or_else(|| absent("role"))?.trust = trust.document(&identity);
+                let role = role_mut(aws, trust.purpose());
+                role.as_mut().ok_or_else(|| absent("role"))?.trust = trust.document(&identity);
             }
-            Step::SetRolePolicy { document, .. } => {
-                aws.role.as_mut().ok_or_else(|| absent("role"))?.policy = Some(document.clone());
+            Step::SetRolePolicy { purpose, document, .. } => {
+                role_mut(aws, *purpose).as_mut().ok_or_else(|| absent("role"))?.policy = Some(document.clone());
             }
             Step::CreateUser { arn, tags, .. } => {
                 if aws.user.is_some() {
@@ -276,7 +301,6 @@ impl World {
                 let made = fresh_repository(false);
                 let produced = Produced::GithubRepository {
                     identity: made.identity.clone(),
-                    default_branch: made.default_branch.clone(),
                     head: made.head.clone().unwrap(),
                     url: String::new(),
                 };
@@ -300,11 +324,21 @@ impl World {
                 let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
                 repository.actions.as_mut().unwrap().sha_pinning_required = true;
             }
-            Step::SetEnvironment { name, tag_patterns, .. } => {
+            Step::SetEnvironment { name, admits, .. } => {
                 let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
                 let environment =
-                    repository.environments.entry(name.to_string()).or_insert(Environment { tag_patterns: None });
-                environment.tag_patterns.get_or_insert_default().extend(tag_patterns.clone());
+                    repository.environments.entry(name.to_string()).or_insert(Environment { admits: None });
+                let policies = environment.admits.get_or_insert_default();
+                match admits {
+                    AdmittedRefs::Tags(patterns) => policies.tags.extend(patterns.clone()),
+                    AdmittedRefs::DefaultBranch(branch) => {
+                        let branch = match branch {
+                            Known::Now(branch) => branch.clone(),
+                            Known::After(step) => produced_identity(*step, outputs)?.default_branch,
+                        };
+                        policies.branches.insert(branch);
+                    }
+                }
             }
             Step::PutSecret { name, .. } => {
                 let at = self.now();
@@ -359,6 +393,13 @@ impl World {
             }
         }
         Ok(Produced::Nothing)
+    }
+}
+
+fn role_mut(aws: &mut AwsObserved, purpose: Purpose) -> &mut Option<Role> {
+    match purpose {
+        Purpose::Publish => &mut aws.role,
+        Purpose::Read => &mut aws.read_role,
     }
 }
 
