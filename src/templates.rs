@@ -71,7 +71,7 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     for (path, template) in templates {
         files.push(RenderedFile { path: path.into(), text: fill(config, &product, path, template)? });
     }
-    for (name, text) in product.files {
+    for (name, text) in &product.files {
         let (name, text) = match name.strip_suffix(".j2") {
             Some(name) => (name, fill(config, &product, name, text)?),
             None => (*name, (*text).to_owned()),

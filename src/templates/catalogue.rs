@@ -10,27 +10,17 @@ use crate::model::names::ImageName;
 pub(super) struct Product {
     pub(super) name: ImageName,
     pub(super) facts: ImageFacts,
-    pub(super) files: &'static [(&'static str, &'static str)],
+    pub(super) files: BTreeMap<&'static str, &'static str>,
 }
 
-macro_rules! product {
-    ($name:literal: $($file:literal),+ $(,)?) => {
-        ($name, &[$(($file, include_str!(concat!("../../images/", $name, "/", $file)))),+])
-    };
-}
+/// Path → text.
+type Files = &'static [(&'static str, &'static str)];
 
-type Embedded = (&'static str, &'static [(&'static str, &'static str)]);
+// `SHARED`, what every product gets, and `PRODUCTS`, by name: made by `build.rs` from the folders.
+include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
-const PRODUCTS: &[Embedded] = &[product!("static-go":
-    "Dockerfile.j2",
-    "accepted-findings.yaml",
-    "audit/go.mod",
-    "audit/main.go",
-    "example/Dockerfile.j2",
-    "example/go.mod",
-    "example/main.go",
-    "image.toml",
-)];
+/// What the catalogue knows of a product; publishers get documents, an audit and a pipeline made from it.
+const FACTS: &str = "image.toml";
 
 const PINS: &str = include_str!("../../templates/catalogue.toml");
 
@@ -38,6 +28,8 @@ const PINS: &str = include_str!("../../templates/catalogue.toml");
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all(deserialize = "kebab-case"))]
 pub(super) struct ImageFacts {
+    /// Where the question for the image lists it; the first is the default.
+    position: u32,
     pub(super) title: String,
     description: String,
     base: String,
@@ -125,13 +117,18 @@ pub(super) struct BuildkitPin {
     image: String,
 }
 
+/// Every folder of `images/`, in the order that each asks for. A product's own file replaces the shared one of the same
+/// path.
 pub(super) fn products() -> Vec<Product> {
-    let product = |(name, files): &Embedded| {
-        let facts = files.iter().find(|(file, _)| *file == "image.toml").map_or("", |(_, text)| *text);
+    let product = |(name, own): &(&str, Files)| {
+        let mut files: BTreeMap<_, _> = SHARED.iter().chain(own.iter()).copied().collect();
+        let facts = embedded(files.remove(FACTS).unwrap_or_default());
         let name = ImageName::new(*name).unwrap_or_else(|failure| unreachable!("{failure}"));
-        Product { name, facts: embedded(facts), files }
+        Product { name, facts, files }
     };
-    PRODUCTS.iter().map(product).collect()
+    let mut products: Vec<Product> = PRODUCTS.iter().map(product).collect();
+    products.sort_by_key(|product| product.facts.position);
+    products
 }
 
 pub(super) fn pins() -> Pins {

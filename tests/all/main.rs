@@ -11,6 +11,7 @@ mod cli;
 mod contract_aws;
 mod contract_github;
 mod convergence;
+mod images;
 mod least_privilege;
 mod model;
 mod operator;

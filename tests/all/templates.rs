@@ -13,6 +13,8 @@ use sbi::model::pins::Pins;
 use sbi::templates::{self, WORKFLOW};
 use serde_yaml_ng::Value;
 
+use crate::support::tools::root;
+
 fn config(auth: Auth, visibility: Visibility, environment: Option<&str>) -> Config {
     let environment = environment.map(|name| format!("environment = \"{name}\"")).unwrap_or_default();
     Config::parse(&format!(
@@ -96,7 +98,6 @@ fn every_combination_renders_the_same_paths_sorted_and_tidy() {
             images/static-go/example/Dockerfile
             images/static-go/example/go.mod
             images/static-go/example/main.go
-            images/static-go/image.toml
             sbi.toml
             ");
         }
@@ -133,10 +134,18 @@ fn the_files_of_a_public_repository_with_oidc_are_as_reviewed() {
 }
 
 #[test]
-fn the_catalogue_has_the_image_that_the_question_offers() {
+fn every_folder_of_images_is_a_product_that_can_be_rendered() {
     let images = templates::images();
-    let names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
-    assert_eq!(names, ["static-go"]);
+    // The first is the default.
+    assert_eq!(images[0].name.as_str(), "static-go");
+    let mut names: Vec<String> = images.iter().map(|image| image.name.to_string()).collect();
+    names.sort_unstable();
+    let mut folders: Vec<String> = std::fs::read_dir(root().join("images"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    folders.sort_unstable();
+    assert_eq!(names, folders, "a product is a folder");
     for image in images {
         let mut config = public();
         config.publish.images = vec![image.name];

@@ -1,9 +1,11 @@
 //! What several tests share.
 
+pub(crate) mod bases;
 pub(crate) mod emulate;
 pub(crate) mod iam_judge;
 pub(crate) mod moto;
 pub(crate) mod openapi;
+pub(crate) mod registry;
 pub(crate) mod rest;
 pub(crate) mod room;
 pub(crate) mod terminal;

@@ -31,7 +31,7 @@ pub(crate) fn system_tool(name: &str) -> Option<PathBuf> {
 }
 
 /// An absent tool leaves a test out where a person runs plain `cargo test`, and fails it where all must run.
-fn installed(path: PathBuf) -> Option<PathBuf> {
+pub(super) fn installed(path: PathBuf) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
