@@ -8,7 +8,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context, syntax::SyntaxConfig};
 
 use crate::failure::Failure;
-use crate::model::config::{Auth, CONFIG_FILE, Config, Visibility};
+use crate::model::config::{Architecture, Auth, CONFIG_FILE, Config, Visibility};
 use crate::model::desired::{RELEASE_MARKER, RenderedFile};
 use crate::model::names::ImageName;
 use crate::model::pins::Pins;
@@ -22,11 +22,37 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where the publishing workflow is in the publisher's repository.
 pub const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
 
+/// Where the workflow that checks proposed changes is in the publisher's repository.
+pub const CHECK_WORKFLOW: &str = ".github/workflows/check-images.yml";
+
 const PUBLISH: &str = include_str!("../templates/workflows/publish-to-ecr.yml.j2");
+const CHECK: &str = include_str!("../templates/workflows/check-images.yml.j2");
 const DEPENDABOT: &str = include_str!("../templates/dependabot.yml.j2");
 const README: &str = include_str!("../templates/documents/README.md.j2");
 const SECURITY: &str = include_str!("../templates/documents/SECURITY.md.j2");
 const RELEASE_NOTES: &str = include_str!("../templates/documents/release-notes.md.j2");
+
+macro_rules! part {
+    ($file:literal) => {
+        (concat!("parts/", $file), include_str!(concat!("../templates/workflows/parts/", $file)))
+    };
+}
+
+/// What several workflows, or several jobs of one, have in common: steps at the indentation of a job's.
+const PARTS: &[(&str, &str)] = &[
+    part!("assume-read-role.yml.j2"),
+    part!("build.yml.j2"),
+    part!("checkout.yml.j2"),
+    part!("credentials.yml.j2"),
+    part!("decide.yml.j2"),
+    part!("fetch-plan.yml.j2"),
+    part!("find-repository.yml.j2"),
+    part!("install-cosign.yml.j2"),
+    part!("install-trivy.yml.j2"),
+    part!("scan.yml.j2"),
+    part!("verify-signatures.yml.j2"),
+    part!("verify.yml.j2"),
+];
 
 /// One product of the catalogue, as the question for it shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,22 +87,30 @@ pub fn secret_names(config: &Config) -> Vec<&'static str> {
 /// Names the image that the catalogue lacks, or the publisher's name or contact that can't be written safely.
 pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure> {
     let _ = pins;
-    let product = product_of(config)?;
+    let chosen = Chosen::of(config)?;
     escape::check_publisher_name(&config.publisher.name)?;
     escape::check_contact(&config.publisher.security_contact)?;
 
     let mut files = vec![RenderedFile { path: CONFIG_FILE.into(), text: config.to_text() }];
-    let templates =
-        [(WORKFLOW, PUBLISH), (".github/dependabot.yml", DEPENDABOT), ("README.md", README), ("SECURITY.md", SECURITY)];
+    let templates = [
+        (WORKFLOW, PUBLISH),
+        (CHECK_WORKFLOW, CHECK),
+        (".github/dependabot.yml", DEPENDABOT),
+        ("README.md", README),
+        ("SECURITY.md", SECURITY),
+    ];
+    let [first, ..] = chosen.products.as_slice() else { return Err(Failure::new("the catalogue is empty")) };
     for (path, template) in templates {
-        files.push(RenderedFile { path: path.into(), text: fill(config, &product, path, template)? });
+        files.push(RenderedFile { path: path.into(), text: fill(config, &chosen, first, path, template)? });
     }
-    for (name, text) in &product.files {
-        let (name, text) = match name.strip_suffix(".j2") {
-            Some(name) => (name, fill(config, &product, name, text)?),
-            None => (*name, (*text).to_owned()),
-        };
-        files.push(RenderedFile { path: format!("images/{}/{name}", product.name), text });
+    for product in &chosen.products {
+        for (name, text) in &product.files {
+            let (name, text) = match name.strip_suffix(".j2") {
+                Some(name) => (name, fill(config, &chosen, product, name, text)?),
+                None => (*name, (*text).to_owned()),
+            };
+            files.push(RenderedFile { path: format!("images/{}/{name}", product.name), text });
+        }
     }
     for file in &mut files {
         file.text = tidy(&file.text);
@@ -89,28 +123,82 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
 #[must_use]
 pub fn release_notes(config: &Config, image: &ImageName) -> String {
     // A config that can't be rendered is refused by `render`, before any release is planned.
-    let product = catalogue::products().into_iter().find(|product| product.name == *image);
-    let filled = product.and_then(|product| fill(config, &product, "release notes", RELEASE_NOTES).ok());
+    let filled = Chosen::of(config).ok().and_then(|chosen| {
+        let product = chosen.products.iter().find(|product| product.name == *image)?;
+        fill(config, &chosen, product, "release notes", RELEASE_NOTES).ok()
+    });
     tidy(&filled.unwrap_or_else(|| RELEASE_MARKER.into()))
 }
 
-fn product_of(config: &Config) -> Result<Product, Failure> {
-    let known = catalogue::products();
-    let list = known.iter().map(|product| product.name.to_string()).collect::<Vec<_>>().join(", ");
-    if let Some(unknown) = config.publish.images.iter().find(|name| known.iter().all(|product| product.name != **name))
-    {
-        return Err(Failure::usage(format!("there is no image `{unknown}` in the catalogue"))
-            .hinted(format!("this version of sbi knows: {list}")));
-    }
-    let [only] = config.publish.images.as_slice() else {
-        let count = config.publish.images.len();
-        return Err(Failure::usage(format!("`publish.images` in {CONFIG_FILE} names {count} images"))
-            .hinted(format!("one ECR repository holds one image: name exactly one of {list}")));
-    };
-    known.into_iter().find(|product| product.name == *only).ok_or_else(|| Failure::new("the catalogue is empty"))
+/// What one configuration takes from the catalogue.
+struct Chosen {
+    /// In the order of `publish.images`; at least one.
+    products: Vec<Product>,
+    /// What all of them are built for.
+    architectures: Vec<Architecture>,
 }
 
-fn fill(config: &Config, product: &Product, name: &str, template: &str) -> Result<String, Failure> {
+impl Chosen {
+    /// # Errors
+    /// Names the image that the catalogue lacks or that is named twice, and the architecture that an image lacks.
+    fn of(config: &Config) -> Result<Self, Failure> {
+        let mut known = catalogue::products();
+        let list = known.iter().map(|product| product.name.to_string()).collect::<Vec<_>>().join(", ");
+        let mut products = Vec::new();
+        for (at, name) in config.publish.images.iter().enumerate() {
+            if config.publish.images[..at].contains(name) {
+                return Err(Failure::usage(format!("`publish.images` in {CONFIG_FILE} names `{name}` twice"))
+                    .hinted("name each image once"));
+            }
+            let Some(found) = known.iter().position(|product| product.name == *name) else {
+                return Err(Failure::usage(format!("there is no image `{name}` in the catalogue"))
+                    .hinted(format!("this version of sbi knows: {list}")));
+            };
+            products.push(known.swap_remove(found));
+        }
+        if products.is_empty() {
+            return Err(Failure::usage(format!("`publish.images` in {CONFIG_FILE} names no image"))
+                .hinted(format!("name one or more of {list}")));
+        }
+        let architectures = architectures(config, &products)?;
+        Ok(Self { products, architectures })
+    }
+}
+
+/// One list for all images, because they share the jobs of one workflow.
+fn architectures(config: &Config, products: &[Product]) -> Result<Vec<Architecture>, Failure> {
+    let names = |list: &[Architecture]| list.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
+    let promised = products.iter().map(|product| (&product.name, product.facts.architectures()));
+    let Some(wanted) = &config.publish.architectures else {
+        let mut all = promised;
+        let (_, first) = all.next().ok_or_else(|| Failure::new("no image is chosen"))?;
+        if let Some((name, other)) = all.find(|(_, other)| *other != first) {
+            let (first, other) = (names(&first), names(&other));
+            return Err(Failure::usage(format!(
+                "the images are for different architectures: {first}; `{name}`: {other}"
+            ))
+            .hinted(format!("name those that all have as `publish.architectures` in {CONFIG_FILE}")));
+        }
+        return Ok(first);
+    };
+    let mut sorted = wanted.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.is_empty() || sorted.len() != wanted.len() {
+        return Err(Failure::usage(format!("`publish.architectures` in {CONFIG_FILE} names one twice, or none"))
+            .hinted("leave it out to build for every architecture that the image promises"));
+    }
+    for (name, promised) in promised {
+        if let Some(lacking) = sorted.iter().find(|one| !promised.contains(one)) {
+            return Err(Failure::usage(format!("the image `{name}` does not promise {}", lacking.as_str()))
+                .hinted(format!("it promises {}: choose among them in `publish.architectures`", names(&promised))));
+        }
+    }
+    Ok(sorted)
+}
+
+/// `product` is the image whose folder the text is for; a file of the whole repository gets the first one.
+fn fill(config: &Config, chosen: &Chosen, product: &Product, name: &str, template: &str) -> Result<String, Failure> {
     let failed = |error: minijinja::Error| Failure::new(format!("the template of `{name}` is broken")).caused_by(error);
     let pins = catalogue::pins();
     let mut environment = environment().map_err(failed)?;
@@ -125,24 +213,46 @@ fn fill(config: &Config, product: &Product, name: &str, template: &str) -> Resul
     });
     let environment_name = config.publish.environment.as_ref().map(|name| name.as_str());
     let outside = if environment_name.is_none() { " # zizmor: ignore[secrets-outside-env]" } else { "" };
+    let images: Vec<Value> = chosen.products.iter().map(|product| image_context(config, product)).collect();
+    let runner = |one: &Architecture| context! { arch => one.as_str(), runner => one.runner() };
     let context = context! {
-        image => context! { name => product.name.as_str(), ..Value::from(Serde(&product.facts)) },
-        platforms => Value::from(Serde(product.facts.runners().map_err(Failure::new)?)),
+        several => images.len() > 1,
+        images => images,
+        image => image_context(config, product),
+        architectures => chosen.architectures.iter().map(runner).collect::<Vec<_>>(),
         trivy => Value::from(Serde(&pins.trivy)),
+        cosign => Value::from(Serde(&pins.cosign)),
         buildkit => Value::from(Serde(&pins.buildkit)),
         publisher => context! { name => config.publisher.name.as_str() },
         contact => escape::contact_link(&config.publisher.security_contact),
         repository => config.github.repository.to_string(),
+        support_key => format!("io.github.{}.support-until", config.github.repository.owner().to_ascii_lowercase()),
         registry => config.ecr_registry(),
-        ecr_repository => config.ecr.repository.as_str(),
+        ecr_repository => config.ecr_repository_of(&product.name).as_str(),
         region => config.aws.region.as_str(),
+        read_role_arn => config.iam_arn(&format!("role/{}", config.read_role())),
         release => config.publish.release.as_str(),
         private => config.github.visibility == Visibility::Private,
         oidc => config.publish.auth == Auth::Oidc,
+        signing => config.signs(),
         environment => environment_name,
         outside => outside,
     };
     environment.render_str(template, context).map_err(failed)
+}
+
+/// What the catalogue says about an image, and how it leaves this repository.
+fn image_context(config: &Config, product: &Product) -> Value {
+    let repository = config.ecr_repository_of(&product.name);
+    let outlet = config.outlets().into_iter().find(|outlet| outlet.image == product.name);
+    context! {
+        name => product.name.as_str(),
+        ecr_repository => repository.as_str(),
+        uri => format!("{}/{repository}", config.ecr_registry()),
+        tag => outlet.as_ref().map(|outlet| outlet.tag.to_string()),
+        tag_pattern => outlet.as_ref().map(|outlet| outlet.tag_pattern.as_str()),
+        ..Value::from(Serde(&product.facts))
+    }
 }
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
@@ -159,6 +269,10 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
             .lstrip_blocks(true)
             .build()?,
     );
+    for (name, text) in PARTS {
+        environment.add_template(name, text)?;
+    }
+    environment.add_filter("json", |text: String| escape::json(&text));
     environment.add_filter("docker", |text: String| escape::docker(&text));
     environment.add_filter("markdown", |text: String| escape::markdown(&text));
     environment.add_filter("yaml", |text: String| escape::yaml(&text));

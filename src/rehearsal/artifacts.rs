@@ -144,8 +144,18 @@ impl Artifacts {
     }
 }
 
-/// Whether `*` in a pattern can stand for what the name has there.
+/// Whether the name fits the pattern, or one of its alternatives in `{a,b}`.
 fn matches(pattern: &str, name: &str) -> bool {
+    if let Some((before, rest)) = pattern.split_once('{')
+        && let Some((alternatives, after)) = rest.split_once('}')
+    {
+        return alternatives.split(',').any(|one| matches(&format!("{before}{one}{after}"), name));
+    }
+    fits(pattern, name)
+}
+
+/// Whether `*` in a pattern can stand for what the name has there.
+fn fits(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else { return false };
@@ -205,13 +215,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_part_of_a_name() {
+    fn a_star_stands_for_any_part_of_a_name_and_braces_hold_alternatives() {
         for (pattern, name) in
-            [("evidence-*", "evidence-amd64"), ("*", "plan"), ("i*-*64", "image-arm64"), ("plan", "plan")]
+            [("evidence-*", "evidence-amd64"), ("*", "plan"), ("i*-*64", "image-arm64"), ("plan", "plan"), ("{plan,image-*}", "image-arm64"), ("{plan,image-*}", "plan")]
         {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("evidence-*", "image-amd64"), ("plan", "plans"), ("*64", "amd64-x"), ("a*b*c", "acb")]
+        for (pattern, name) in [("evidence-*", "image-amd64"), ("plan", "plans"), ("*64", "amd64-x"), ("a*b*c", "acb"), ("{plan,image-*}", "planx")]
         {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }

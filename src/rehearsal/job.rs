@@ -28,6 +28,8 @@ const DEFAULT_TIMEOUT: f64 = 360.0;
 const KEPT_LINES: usize = 30;
 /// In the script of the step that installs Trivy.
 const TRIVY_DOWNLOAD: &str = "aquasecurity/trivy/releases/download";
+/// In the script of the step that installs cosign, which only signs what a runner has pushed.
+const COSIGN_DOWNLOAD: &str = "sigstore/cosign/releases/download";
 /// Signs in to AWS with the job's OIDC token; what follows it in a job needs the account.
 const SIGN_IN: &str = "aws-actions/configure-aws-credentials";
 
@@ -217,6 +219,9 @@ impl Worker<'_> {
                 {
                     return Ok(StepState::LeftOut(format!("Trivy {version} of this machine scans instead")));
                 }
+                if script.contains(COSIGN_DOWNLOAD) {
+                    return Ok(StepState::LeftOut("nothing is signed in a rehearsal".into()));
+                }
                 let file = machine.files.join(format!("step-{index}.sh"));
                 std::fs::write(&file, script)
                     .map_err(|error| Failure::new("a script can't be written").caused_by(error))?;
@@ -372,6 +377,8 @@ impl Worker<'_> {
         set("GITHUB_WORKSPACE", place(&machine.work));
         set("RUNNER_TEMP", place(&machine.temp));
         set("RUNNER_TOOL_CACHE", place(&machine.temp));
+        set("RUNNER_ENVIRONMENT", "self-hosted".into());
+        set("RUNNER_NAME", "sbi rehearse".into());
         set("RUNNER_OS", "Linux".into());
         set("RUNNER_ARCH", runner_arch().into());
         set("HOME", place(&machine.home));

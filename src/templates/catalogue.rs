@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::config::Architecture;
 use crate::model::names::ImageName;
 
 /// One folder of `images/`: its files by their path below it (`.j2` is a template), and what `image.toml` says.
@@ -65,23 +66,13 @@ struct Exemption {
     why: String,
 }
 
-/// An architecture and the hosted runner that builds it without emulation.
-#[derive(Debug, Serialize)]
-pub(super) struct Runner {
-    arch: &'static str,
-    runner: &'static str,
-}
-
 impl ImageFacts {
-    /// # Errors
-    /// Names the platform that no hosted runner has.
-    pub(super) fn runners(&self) -> Result<Vec<Runner>, String> {
-        let runner = |platform: &String| match platform.as_str() {
-            "linux/amd64" => Ok(Runner { arch: "amd64", runner: "ubuntu-24.04" }),
-            "linux/arm64" => Ok(Runner { arch: "arm64", runner: "ubuntu-24.04-arm" }),
-            other => Err(format!("no hosted runner builds for {other}")),
+    /// What the image promises to be built for, of what this program knows.
+    pub(super) fn architectures(&self) -> Vec<Architecture> {
+        let promised = |architecture: &Architecture| {
+            self.platforms.iter().any(|platform| *platform == format!("linux/{}", architecture.as_str()))
         };
-        self.platforms.iter().map(runner).collect()
+        Architecture::ALL.into_iter().filter(promised).collect()
     }
 }
 
@@ -90,7 +81,8 @@ impl ImageFacts {
 #[serde(deny_unknown_fields)]
 pub(super) struct Pins {
     pub(super) actions: BTreeMap<String, ActionPin>,
-    pub(super) trivy: TrivyPin,
+    pub(super) trivy: ToolPin,
+    pub(super) cosign: ToolPin,
     pub(super) buildkit: BuildkitPin,
 }
 
@@ -106,7 +98,7 @@ pub(super) struct ActionPin {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TrivyPin {
+pub(super) struct ToolPin {
     version: String,
     sha256: String,
 }
