@@ -116,9 +116,9 @@ async fn watched(
 ) -> Result<Vec<JobRun>, Failure> {
     let stage: RefCell<Option<Stage<'_>>> = RefCell::new(None);
     let progress = |progress: Progress<'_>| match progress {
-        Progress::Begins { job } => {
-            let slow = "building and scanning take minutes where images and databases are fetched first";
-            *stage.borrow_mut() = Some(console.stage(&format!("{job} ({slow})")));
+        Progress::Begins { job, is_slow } => {
+            let slow = if is_slow { ", takes minutes where images or databases are fetched first" } else { "" };
+            *stage.borrow_mut() = Some(console.stage(&format!("{job}{slow}")));
         }
         Progress::Line(line) if verbose => console.quote(line),
         Progress::Line(_) => {}

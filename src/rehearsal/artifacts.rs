@@ -216,13 +216,23 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_part_of_a_name_and_braces_hold_alternatives() {
-        for (pattern, name) in
-            [("evidence-*", "evidence-amd64"), ("*", "plan"), ("i*-*64", "image-arm64"), ("plan", "plan"), ("{plan,image-*}", "image-arm64"), ("{plan,image-*}", "plan")]
-        {
+        for (pattern, name) in [
+            ("evidence-*", "evidence-amd64"),
+            ("*", "plan"),
+            ("i*-*64", "image-arm64"),
+            ("plan", "plan"),
+            ("{plan,image-*}", "image-arm64"),
+            ("{plan,image-*}", "plan"),
+        ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("evidence-*", "image-amd64"), ("plan", "plans"), ("*64", "amd64-x"), ("a*b*c", "acb"), ("{plan,image-*}", "planx")]
-        {
+        for (pattern, name) in [
+            ("evidence-*", "image-amd64"),
+            ("plan", "plans"),
+            ("*64", "amd64-x"),
+            ("a*b*c", "acb"),
+            ("{plan,image-*}", "planx"),
+        ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }

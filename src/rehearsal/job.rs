@@ -43,11 +43,17 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(folder: &Path) -> std::io::Result<Self> {
+    fn new(folder: &Path, registries: Option<&str>) -> std::io::Result<Self> {
         let at = |name: &str| folder.join(name);
         let machine = Self { work: at("work"), temp: at("temp"), home: at("home"), files: at("files") };
         for folder in [&machine.work, &machine.temp, &machine.home, &machine.files] {
             std::fs::create_dir_all(folder)?;
+        }
+        if let Some(registries) = registries {
+            // buildah and podman read the variable, skopeo looks into the home folder.
+            let containers = machine.home.join(".config/containers");
+            std::fs::create_dir_all(&containers)?;
+            std::os::unix::fs::symlink(registries, containers.join("registries.conf"))?;
         }
         Ok(machine)
     }
@@ -90,7 +96,8 @@ impl Worker<'_> {
         progress: &dyn Fn(Progress<'_>),
     ) -> Result<JobRun, Failure> {
         let started = Instant::now();
-        let machine = Machine::new(&self.folder)
+        let registries = self.rehearsal.tools.passed.variables.get("CONTAINERS_REGISTRIES_CONF");
+        let machine = Machine::new(&self.folder, registries.map(String::as_str))
             .map_err(|error| Failure::new(format!("{} can't be written", self.folder.display())).caused_by(error))?;
         let deadline = started + minutes(self.job.timeout.unwrap_or(DEFAULT_TIMEOUT));
         let mut memory = Memory::default();

@@ -19,3 +19,6 @@ pub mod speech;
 pub mod tools;
 pub mod value;
 pub mod workflow;
+
+#[cfg(test)]
+mod tests;

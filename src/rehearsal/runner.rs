@@ -37,7 +37,7 @@ pub struct Rehearsal<'a> {
 /// What is going on.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    Begins { job: &'a str },
+    Begins { job: &'a str, is_slow: bool },
     Line(&'a str),
     Ended(&'a JobRun),
 }
@@ -188,7 +188,7 @@ impl Rehearsal<'_> {
                     ended.push(self.over(run, progress));
                     continue;
                 }
-                progress(Progress::Begins { job: &name });
+                progress(Progress::Begins { job: &name, is_slow: is_slow(job) });
                 let worker = Worker {
                     rehearsal: self,
                     job,
@@ -266,6 +266,19 @@ impl Rehearsal<'_> {
         scope.status.failed = failed;
         scope
     }
+}
+
+/// Whether the job builds or scans, which waits for downloads the first time.
+fn is_slow(job: &Job) -> bool {
+    let slow = |work: &Work| {
+        match work {
+        Work::Run { script, .. } => script.0.iter().any(|part| {
+            matches!(part, super::expression::Part::Text(text) if text.contains("buildx build") || text.contains("trivy image"))
+        }),
+        Work::Action { .. } => false,
+    }
+    };
+    job.steps.iter().any(|step| slow(&step.work))
 }
 
 /// Whether the job asks AWS for credentials by its own token.
