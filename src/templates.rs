@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod escape;
+mod promises;
 mod subject;
 
 use minijinja::value::{Serde, Value};
@@ -226,7 +227,6 @@ fn fill(config: &Config, chosen: &Chosen, product: &Product, name: &str, templat
         publisher => context! { name => config.publisher.name.as_str() },
         contact => escape::contact_link(&config.publisher.security_contact),
         repository => config.github.repository.to_string(),
-        support_key => format!("io.github.{}.support-until", config.github.repository.owner().to_ascii_lowercase()),
         registry => config.ecr_registry(),
         ecr_repository => config.ecr_repository_of(&product.name).as_str(),
         region => config.aws.region.as_str(),
@@ -246,12 +246,11 @@ fn image_context(config: &Config, product: &Product) -> Value {
     let repository = config.ecr_repository_of(&product.name);
     let outlet = config.outlets().into_iter().find(|outlet| outlet.image == product.name);
     context! {
-        name => product.name.as_str(),
         ecr_repository => repository.as_str(),
         uri => format!("{}/{repository}", config.ecr_registry()),
         tag => outlet.as_ref().map(|outlet| outlet.tag.to_string()),
         tag_pattern => outlet.as_ref().map(|outlet| outlet.tag_pattern.as_str()),
-        ..Value::from(Serde(&product.facts))
+        ..product.context(&config.github.repository)
     }
 }
 
@@ -272,7 +271,10 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     for (name, text) in PARTS {
         environment.add_template(name, text)?;
     }
-    environment.add_filter("json", |text: String| escape::json(&text));
+    environment.add_filter("json", |value: Value| {
+        serde_json::to_string_pretty(&value)
+            .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, "not JSON").with_source(error))
+    });
     environment.add_filter("docker", |text: String| escape::docker(&text));
     environment.add_filter("markdown", |text: String| escape::markdown(&text));
     environment.add_filter("yaml", |text: String| escape::yaml(&text));

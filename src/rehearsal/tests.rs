@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn truth_tables_hold(a: bool, b: bool, c: bool) {
         prop_assert_eq!(value(&format!("{a} || {b} && {c}")), Ok(json!(a || b && c)));
-        prop_assert_eq!(value(&format!("!{a} == {b}")), Ok(json!(!a == b)));
+        prop_assert_eq!(value(&format!("!{a} == {b}")), Ok(json!(a != b)));
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use minijinja::context;
+use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 
+use super::promises;
 use crate::model::config::Architecture;
-use crate::model::names::ImageName;
+use crate::model::names::{GithubRepositoryName, ImageName};
 
 /// One folder of `images/`: its files by their path below it (`.j2` is a template), and what `image.toml` says.
 pub(super) struct Product {
@@ -33,37 +36,68 @@ pub(super) struct ImageFacts {
     position: u32,
     pub(super) title: String,
     description: String,
+    /// What kind of program runs on it and how it is built, for the documents.
+    program: String,
     base: String,
     builder: String,
-    user: String,
     platforms: Vec<String>,
     licenses: String,
     /// The most bytes that a pull of one architecture transfers: configuration and compressed layers.
-    size_budget: u64,
+    pub(super) size_budget: u64,
     support: Support,
-    promises: Vec<Promise>,
-    exemptions: Vec<Exemption>,
+    #[serde(skip_serializing)]
+    pub(super) promises: Promises,
+    pub(super) exemptions: Vec<Exemption>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Support {
     base: String,
+    /// In words, since the end may depend on a release that has no date yet.
     until: String,
+    /// The same as a day (`2028-05-31`), once it is known.
+    date: Option<String>,
+}
+
+/// What the audit in the build judges.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Promises {
+    /// `NUMBER:NUMBER`
+    pub(super) user: String,
+    pub(super) shell: bool,
+    pub(super) package_manager: bool,
+    /// Architecture → path of the one loader; empty when programs must be static.
+    pub(super) loader: BTreeMap<String, String>,
+    /// At least so many.
+    pub(super) ca_certificates: u32,
+    pub(super) time_zones: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Promise {
+pub(super) struct Exemption {
     what: String,
-    how: String,
+    pub(super) why: String,
+    /// The file that the audit lets pass.
+    pub(super) path: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Exemption {
-    what: String,
-    why: String,
+impl Product {
+    /// What templates know as `image`.
+    pub(super) fn context(&self, repository: &GithubRepositoryName) -> Value {
+        let audit = Value::from(Serde(&promises::audit(&self.name, &self.facts)));
+        context! {
+            name => self.name.as_str(),
+            user => self.facts.promises.user.as_str(),
+            promises => Value::from(Serde(&promises::in_words(&self.facts))),
+            audit => audit,
+            // No standard label says it. A label's name starts with a domain of its author, backwards.
+            support_label => format!("io.github.{}.support.until", repository.owner().to_lowercase()),
+            ..Value::from(Serde(&self.facts))
+        }
+    }
 }
 
 impl ImageFacts {

@@ -81,11 +81,6 @@ pub(super) fn yaml(text: &str) -> String {
     quoted(text, |c| matches!(c, '\\' | '"'))
 }
 
-/// A JSON string.
-pub(super) fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 fn quoted(text: &str, special: impl Fn(char) -> bool) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {

@@ -3,61 +3,129 @@
 mod linters;
 mod scripts;
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use sbi::model::config::{Auth, Config, Visibility};
+use sbi::model::config::{Architecture, Auth, Config, Signing, Visibility};
 use sbi::model::desired::RenderedFile;
 use sbi::model::identity::{ReadingRef, SubjectContext};
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
 use sbi::model::pins::Pins;
-use sbi::templates::{self, WORKFLOW};
+use sbi::templates::{self, CHECK_WORKFLOW, WORKFLOW};
 use serde_yaml_ng::Value;
 
 use crate::support::tools::root;
 
-fn config(auth: Auth, visibility: Visibility, environment: Option<&str>) -> Config {
-    let environment = environment.map(|name| format!("environment = \"{name}\"")).unwrap_or_default();
-    Config::parse(&format!(
-        r#"
+/// What changes the rendered files.
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    auth: Auth,
+    visibility: Visibility,
+    environment: Option<&'static str>,
+    /// Every image of the catalogue instead of the first.
+    several: bool,
+    signing: bool,
+    architectures: &'static [Architecture],
+}
+
+/// A public repository with OIDC, an environment and one image, signed, for every architecture.
+const USUAL: Options = Options {
+    auth: Auth::Oidc,
+    visibility: Visibility::Public,
+    environment: Some("release"),
+    several: false,
+    signing: true,
+    architectures: &Architecture::ALL,
+};
+
+fn config(options: Options) -> Config {
+    let text = r#"
         [github]
         repository = "acme/base-images"
-        visibility = "{}"
+        visibility = "public"
         [aws]
         account = "123456789012"
         region = "eu-central-1"
         [ecr]
         repository = "acme/static-go"
         [publish]
-        auth = "{}"
+        auth = "oidc"
         images = ["static-go"]
         release = "v1.0.0"
-        {environment}
         [publisher]
         name = "Acme Ltd"
         security-contact = "security@acme.example"
-        "#,
-        visibility.as_str(),
-        auth.as_str(),
-    ))
-    .unwrap()
+        "#;
+    let mut config = Config::parse(text).unwrap();
+    config.publish.auth = options.auth;
+    config.github.visibility = options.visibility;
+    config.publish.environment = options.environment.map(|name| EnvironmentName::new(name).unwrap());
+    config.publish.signing = Some(if options.signing { Signing::Keyless } else { Signing::None });
+    if options.architectures != Architecture::ALL {
+        config.publish.architectures = Some(options.architectures.to_vec());
+    }
+    if options.several {
+        config.publish.images = templates::images().into_iter().map(|image| image.name).collect();
+    }
+    config
 }
 
-/// The option matrix: how CI signs in, who sees the repository, with and without an environment.
-fn matrix() -> Vec<(String, Config)> {
-    let mut all = Vec::new();
-    for auth in [Auth::Oidc, Auth::AccessKey] {
-        for visibility in [Visibility::Public, Visibility::Private] {
-            for environment in [Some("release"), None] {
-                let name = format!("{}-{}-{}", auth.as_str(), visibility.as_str(), environment.unwrap_or("none"));
-                all.push((name, config(auth, visibility, environment)));
-            }
+/// One member of the option matrix, rendered.
+struct Combination {
+    name: String,
+    options: Options,
+    config: Config,
+    files: Vec<RenderedFile>,
+    /// By path.
+    workflows: BTreeMap<&'static str, Value>,
+}
+
+/// The whole option matrix, rendered once for all tests.
+fn matrix() -> &'static [Combination] {
+    static ALL: LazyLock<Vec<Combination>> = LazyLock::new(|| {
+        let mut all = Vec::new();
+        for number in 0..64_u8 {
+            let on = |bit: u8| number >> bit & 1 == 1;
+            let options = Options {
+                auth: if on(0) { Auth::AccessKey } else { Auth::Oidc },
+                visibility: if on(1) { Visibility::Private } else { Visibility::Public },
+                environment: if on(2) { None } else { Some("release") },
+                several: on(3),
+                signing: !on(4),
+                architectures: if on(5) { &[Architecture::Amd64] } else { &Architecture::ALL },
+            };
+            let name = [
+                options.auth.as_str(),
+                options.visibility.as_str(),
+                options.environment.unwrap_or("none"),
+                if options.several { "several" } else { "one" },
+                if options.signing { "signed" } else { "unsigned" },
+                if options.architectures.len() == 1 { "amd64" } else { "both" },
+            ];
+            let config = config(options);
+            let files = rendered(&config);
+            let parsed = |path| (path, serde_yaml_ng::from_str(text(&files, path)).unwrap());
+            let workflows = [WORKFLOW, CHECK_WORKFLOW].map(parsed).into();
+            all.push(Combination { name: name.join("-"), options, config, files, workflows });
         }
+        all
+    });
+    &ALL
+}
+
+impl Combination {
+    fn text(&self, path: &str) -> &str {
+        text(&self.files, path)
     }
-    all
+
+    fn workflow(&self, path: &str) -> &Value {
+        &self.workflows[path]
+    }
 }
 
 fn public() -> Config {
-    config(Auth::Oidc, Visibility::Public, Some("release"))
+    config(USUAL)
 }
 
 fn rendered(config: &Config) -> Vec<RenderedFile> {
@@ -66,10 +134,6 @@ fn rendered(config: &Config) -> Vec<RenderedFile> {
 
 fn text<'a>(files: &'a [RenderedFile], path: &str) -> &'a str {
     &files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path} is not rendered")).text
-}
-
-fn workflow(config: &Config) -> Value {
-    serde_yaml_ng::from_str(text(&rendered(config), WORKFLOW)).unwrap()
 }
 
 fn write(files: &[RenderedFile], folder: &Path) {
@@ -81,27 +145,34 @@ fn write(files: &[RenderedFile], folder: &Path) {
 }
 
 #[test]
-fn every_combination_renders_the_same_paths_sorted_and_tidy() {
-    for (name, config) in matrix() {
-        let files = rendered(&config);
-        let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+fn one_image_renders_these_paths_and_several_render_a_folder_each() {
+    for Combination { name, config, files, .. } in matrix() {
+        let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        assert!(paths.is_sorted(), "{name}");
+        for image in &config.publish.images {
+            for file in ["Dockerfile", "accepted-findings.yaml", "image.json", "audit/main.go"] {
+                let path = format!("images/{image}/{file}");
+                assert!(paths.contains(&path.as_str()), "{name}: {path}");
+            }
+        }
+        paths.retain(|path| !path.starts_with("images/"));
         insta::allow_duplicates! {
             insta::assert_snapshot!(paths.join("\n"), @"
             .github/dependabot.yml
+            .github/workflows/check-images.yml
             .github/workflows/publish-to-ecr.yml
             README.md
             SECURITY.md
-            images/static-go/Dockerfile
-            images/static-go/accepted-findings.yaml
-            images/static-go/audit/go.mod
-            images/static-go/audit/main.go
-            images/static-go/example/Dockerfile
-            images/static-go/example/go.mod
-            images/static-go/example/main.go
             sbi.toml
             ");
         }
-        for file in &files {
+    }
+}
+
+#[test]
+fn every_combination_renders_the_same_each_time_and_tidy() {
+    for Combination { name, config, files, .. } in matrix() {
+        for file in files {
             let (path, text) = (&file.path, &file.text);
             assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{name}: {path} ends with one line feed");
             assert!(!text.contains('\r'), "{name}: {path} has a carriage return");
@@ -112,9 +183,10 @@ fn every_combination_renders_the_same_paths_sorted_and_tidy() {
             let blank = text.lines().find(|line| line.ends_with([' ', '\t']));
             assert_eq!(blank, None, "{name}: {path} has a blank at the end of a line");
         }
-        assert_eq!(Config::parse(text(&files, "sbi.toml")).unwrap(), config, "{name}");
-        assert_eq!(files, rendered(&config), "{name}: rendering twice gives the same");
+        assert_eq!(Config::parse(text(files, "sbi.toml")).unwrap(), *config, "{name}");
     }
+    let last = matrix().last().unwrap();
+    assert_eq!(last.files, rendered(&last.config), "rendering twice gives the same");
 }
 
 #[test]
@@ -122,6 +194,7 @@ fn the_files_of_a_public_repository_with_oidc_are_as_reviewed() {
     let files = rendered(&public());
     let reviewed = [
         WORKFLOW,
+        CHECK_WORKFLOW,
         ".github/dependabot.yml",
         "README.md",
         "SECURITY.md",
@@ -159,45 +232,67 @@ fn an_unknown_image_is_refused_with_the_list_of_known_ones() {
     config.publish.images = vec![ImageName::new("static-rust").unwrap()];
     let failure = templates::render(&config, &Pins::default()).unwrap_err();
     assert_eq!(failure.message(), "there is no image `static-rust` in the catalogue");
-    assert_eq!(failure.hints(), ["this version of sbi knows: static-go"]);
+    assert_eq!(failure.hints(), ["this version of sbi knows: static-go, base-go"]);
     assert_eq!(failure.exit_code() as i32, 2);
 }
 
 #[test]
-fn none_or_two_images_for_one_ecr_repository_are_refused() {
-    for count in [0, 2] {
+fn no_image_and_the_same_image_twice_are_refused() {
+    for (images, reason) in [(vec![], "names no image"), (vec!["static-go", "static-go"], "names `static-go` twice")] {
         let mut config = public();
-        config.publish.images = vec![ImageName::new("static-go").unwrap(); count];
+        config.publish.images = images.into_iter().map(|name| ImageName::new(name).unwrap()).collect();
         let failure = templates::render(&config, &Pins::default()).unwrap_err();
-        assert!(failure.message().contains(&format!("names {count} images")), "{}", failure.message());
+        assert!(failure.message().contains(reason), "{}", failure.message());
+        assert_eq!(failure.exit_code() as i32, 2);
     }
 }
 
 #[test]
+fn architectures_are_named_once_and_at_least_one() {
+    for architectures in [vec![], vec![Architecture::Arm64, Architecture::Arm64]] {
+        let mut config = public();
+        config.publish.architectures = Some(architectures);
+        let failure = templates::render(&config, &Pins::default()).unwrap_err();
+        assert!(failure.message().contains("names one twice, or none"), "{}", failure.message());
+    }
+    // Their order is no difference.
+    let mut turned = public();
+    turned.publish.architectures = Some(vec![Architecture::Arm64, Architecture::Amd64]);
+    assert_eq!(text(&rendered(&turned), WORKFLOW), text(&rendered(&public()), WORKFLOW));
+}
+
+/// The secrets of one way to sign in; of several images none has its ECR repository as a secret.
+fn secrets_of(config: &Config) -> Vec<&'static str> {
+    let mut names = templates::secret_names(config.publish.auth).to_vec();
+    names.retain(|name| *name != "ECR_REPOSITORY" || config.publish.images.len() == 1);
+    names.sort_unstable();
+    names
+}
+
+#[test]
 fn the_secrets_of_each_mode_are_exactly_those_that_the_workflow_reads() {
-    for (name, config) in matrix() {
-        let files = rendered(&config);
-        let mut read: Vec<&str> = text(&files, WORKFLOW)
+    for combination in matrix() {
+        let mut read: Vec<&str> = combination
+            .text(WORKFLOW)
             .split("secrets.")
             .skip(1)
             .map(|rest| &rest[..rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap()])
             .collect();
         read.sort_unstable();
         read.dedup();
-        let mut promised = templates::secret_names(&config);
-        promised.sort_unstable();
-        assert_eq!(read, promised, "{name}");
+        assert_eq!(read, secrets_of(&combination.config), "{}", combination.name);
+        assert!(!combination.text(CHECK_WORKFLOW).contains("secrets."), "{}", combination.name);
     }
 }
 
 #[test]
 fn the_subject_follows_the_rendered_publish_job() {
-    for (name, config) in matrix() {
+    for Combination { name, config, files, .. } in matrix() {
         let expected = match &config.publish.environment {
             Some(environment) => SubjectContext::Environment(environment.clone()),
             None => SubjectContext::ReleaseTag,
         };
-        assert_eq!(templates::subject_context(&rendered(&config)).unwrap(), expected, "{name}");
+        assert_eq!(templates::subject_context(files).unwrap(), expected, "{name}");
     }
 }
 

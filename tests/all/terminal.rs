@@ -318,6 +318,8 @@ fn a_person_rehearses_the_whole_onboarding() {
     session.expect("(--ecr-repository)");
     session.expect("[acme/secure-base-images] >");
     session.press("\r");
+    session.expect("(--image)");
+    session.press("\r");
     session.expect("(--auth)");
     session.press("\r");
     session.expect("(--release)");
@@ -338,8 +340,8 @@ fn a_person_rehearses_the_whole_onboarding() {
 fn a_no_to_the_plan_changes_nothing() {
     let folder = folder();
     let args = ["init", "--sandbox", "--github", "acme/base", "--visibility", "private", "--region", "us-east-1"];
-    let more = ["--ecr-repository", "acme/base", "--auth", "access-key", "--release", "v1.0.0"];
-    let last = ["--publisher", "Acme Ltd", "--security-contact", "security@acme.example"];
+    let more = ["--ecr-repository", "acme/base", "--image", "static-go", "--auth", "access-key"];
+    let last = ["--release", "v1.0.0", "--publisher", "Acme Ltd", "--security-contact", "security@acme.example"];
     let args: Vec<&str> = args.into_iter().chain(more).chain(last).collect();
     let mut session = sbi(&args, folder.path(), &[("NO_COLOR", "1")], 40);
     session.expect("[y/N]");

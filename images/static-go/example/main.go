@@ -1,9 +1,11 @@
 // A small web service that runs on the image: answers on port 8080, ends cleanly on SIGTERM.
+// `/hello -check` asks the one that runs beside it whether it is well; the image has no curl to do so.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"net/http"
@@ -14,9 +16,17 @@ import (
 )
 
 func main() {
+	ask := flag.Bool("check", false, "ask the service that runs here whether it is well, and end")
+	flag.Parse()
 	address := ":8080"
 	if port := os.Getenv("PORT"); port != "" {
 		address = ":" + port
+	}
+	if *ask {
+		if err := check("http://localhost" + address + "/healthz"); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	server := &http.Server{Addr: address, Handler: routes(), ReadHeaderTimeout: 5 * time.Second}
 
@@ -38,6 +48,19 @@ func main() {
 		log.Fatal(err)
 	}
 	<-drained
+}
+
+func check(url string) error {
+	client := &http.Client{Timeout: 5 * time.Second}
+	response, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return nil
 }
 
 func routes() http.Handler {

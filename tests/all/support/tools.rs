@@ -22,6 +22,12 @@ pub(crate) fn node_package(name: &str) -> Option<PathBuf> {
     installed(root().join(".tools/node/node_modules").join(name))
 }
 
+/// A program that is built from its Go module, such as `actionlint`.
+#[must_use = "a test without its tool must return early"]
+pub(crate) fn go_tool(name: &str) -> Option<PathBuf> {
+    installed(root().join(".tools/go/bin").join(name))
+}
+
 /// A program that Debian brings, such as `shellcheck`.
 #[must_use = "a test without its tool must return early"]
 pub(crate) fn system_tool(name: &str) -> Option<PathBuf> {

@@ -5,9 +5,12 @@ use std::process::Command;
 
 use serde_yaml_ng::Value;
 
-use super::{matrix, public, rendered, text, workflow, write};
-use crate::support::tools::{node_package, python_tool, root, system_tool};
-use sbi::templates::WORKFLOW;
+use super::{Combination, matrix, public, rendered, text, write};
+use crate::support::tools::{go_tool, node_package, python_tool, root, system_tool};
+use sbi::model::config::Auth;
+use sbi::templates::{CHECK_WORKFLOW, WORKFLOW};
+
+const WORKFLOWS: [&str; 2] = [WORKFLOW, CHECK_WORKFLOW];
 
 /// Runs a program that says nothing when it finds nothing, and shows what it said otherwise.
 fn assert_clean(command: &mut Command, what: &str) {
@@ -16,65 +19,97 @@ fn assert_clean(command: &mut Command, what: &str) {
     assert!(output.status.success(), "{what}:\n{said}");
 }
 
-fn every_combination(check: impl Fn(&Path, &str)) {
-    for (name, config) in matrix() {
-        let folder = tempfile::tempdir().unwrap();
-        write(&rendered(&config), folder.path());
-        check(folder.path(), &name);
+/// A folder with every combination below its name: one process of a linter reads them all.
+fn every_combination() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for combination in matrix() {
+        write(&combination.files, &folder.path().join(&combination.name));
     }
+    folder
+}
+
+/// The paths of one file in every combination.
+fn in_every_combination(folder: &Path, path: &str) -> Vec<PathBuf> {
+    matrix().iter().map(|combination| folder.join(&combination.name).join(path)).collect()
 }
 
 #[test]
 fn zizmor_finds_nothing_in_its_strictest_persona() {
     let Some(zizmor) = python_tool("zizmor") else { return };
-    every_combination(|folder, name| {
-        let options = ["--offline", "--no-progress", "--strict-collection", "--persona=auditor", "."];
-        assert_clean(Command::new(&zizmor).args(options).current_dir(folder), name);
-    });
+    let folder = every_combination();
+    let options = ["--offline", "--no-progress", "--strict-collection", "--persona=auditor"];
+    let mut command = Command::new(&zizmor);
+    // One input a repository, so that each is read as one.
+    command.args(options).args(matrix().iter().map(|combination| &combination.name)).current_dir(&folder);
+    assert_clean(&mut command, "zizmor");
 }
 
 #[test]
 fn only_a_plan_without_environments_needs_an_exception() {
-    for (name, config) in matrix() {
-        let files = rendered(&config);
-        let excused = text(&files, WORKFLOW).contains("zizmor: ignore");
+    for combination in matrix() {
+        let Combination { name, config, .. } = combination;
+        let excused = combination.text(WORKFLOW).contains("zizmor: ignore");
         assert_eq!(excused, config.publish.environment.is_none(), "{name}");
         let reason = "This repository's plan has no environments";
-        assert_eq!(text(&files, WORKFLOW).contains(reason), excused, "{name}: the file says why");
+        assert_eq!(combination.text(WORKFLOW).contains(reason), excused, "{name}: the file says why");
+        assert!(!combination.text(CHECK_WORKFLOW).contains("zizmor: ignore"), "{name}");
     }
 }
 
 #[test]
-fn the_published_schemas_accept_workflow_and_dependabot() {
+fn the_published_schemas_accept_workflows_and_dependabot() {
     let Some(check) = python_tool("check-jsonschema") else { return };
-    every_combination(|folder, name| {
-        for (schema, path) in [("github-workflows", WORKFLOW), ("dependabot", ".github/dependabot.yml")] {
-            let schema = format!("vendor.{schema}");
-            let options = ["--builtin-schema", schema.as_str(), path];
-            assert_clean(Command::new(&check).args(options).current_dir(folder), name);
-        }
-    });
+    let folder = every_combination();
+    let files = [
+        ("vendor.github-workflows", WORKFLOW),
+        ("vendor.github-workflows", CHECK_WORKFLOW),
+        ("vendor.dependabot", ".github/dependabot.yml"),
+    ];
+    for (schema, path) in files {
+        let mut command = Command::new(&check);
+        command.args(["--builtin-schema", schema]).args(in_every_combination(folder.path(), path));
+        assert_clean(&mut command, path);
+    }
 }
 
 #[test]
 fn yamllint_finds_nothing() {
     let Some(yamllint) = python_tool("yamllint") else { return };
-    every_combination(|folder, name| {
-        let rules = root().join("tests/tools/yamllint.yml");
-        let mut command = Command::new(&yamllint);
-        command.arg("--strict").arg("-c").arg(rules).args([".github", "images"]).current_dir(folder);
-        assert_clean(&mut command, name);
-    });
+    let folder = every_combination();
+    let rules = root().join("tests/tools/yamllint.yml");
+    let mut command = Command::new(&yamllint);
+    command.arg("--strict").arg("-c").arg(rules).arg(".").current_dir(&folder);
+    assert_clean(&mut command, "yamllint");
 }
 
 #[test]
 fn hadolint_finds_nothing() {
     let Some(hadolint) = python_tool("hadolint") else { return };
-    every_combination(|folder, name| {
-        for dockerfile in ["images/static-go/Dockerfile", "images/static-go/example/Dockerfile"] {
-            assert_clean(Command::new(&hadolint).arg(dockerfile).current_dir(folder), name);
+    let folder = every_combination();
+    let mut command = Command::new(&hadolint);
+    for Combination { name, config, .. } in matrix() {
+        for image in &config.publish.images {
+            let image = folder.path().join(name).join("images").join(image.as_str());
+            command.arg(image.join("Dockerfile")).arg(image.join("example/Dockerfile"));
         }
-    });
+    }
+    assert_clean(&mut command, "hadolint");
+}
+
+#[test]
+fn actionlint_finds_nothing() {
+    let (Some(actionlint), Some(_)) = (go_tool("actionlint"), system_tool("shellcheck")) else { return };
+    let folder = every_combination();
+    for path in WORKFLOWS {
+        let mut files = in_every_combination(folder.path(), path);
+        // The same text needs no second look, and actionlint takes its time for each script.
+        let mut seen = std::collections::BTreeSet::new();
+        files.retain(|file| seen.insert(std::fs::read_to_string(file).unwrap()));
+        // Shellcheck has a test of its own, below.
+        let mut command = Command::new(&actionlint);
+        command.args(["-shellcheck=", "-pyflakes=", "-no-color"]).args(files).current_dir(&folder);
+        assert_clean(&mut command, path);
+    }
 }
 
 #[test]
@@ -82,18 +117,22 @@ fn shellcheck_finds_nothing_in_any_script() {
     let Some(shellcheck) = system_tool("shellcheck") else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut seen = std::collections::BTreeSet::new();
-    for (name, config) in matrix() {
-        for (step, script) in scripts(&workflow(&config)) {
-            if !seen.insert(script.clone()) {
-                continue;
+    let mut paths = Vec::new();
+    for combination in matrix() {
+        for path in WORKFLOWS {
+            for (step, script) in scripts(combination.workflow(path)) {
+                if seen.insert(script.clone()) {
+                    let name = step.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+                    let file = folder.path().join(format!("{}-{name}", paths.len()));
+                    // As GitHub runs it: `bash --noprofile --norc -eo pipefail`.
+                    std::fs::write(&file, format!("#!/bin/bash\nset -eo pipefail\n{script}")).unwrap();
+                    paths.push(file);
+                }
             }
-            let path = folder.path().join("script");
-            // As GitHub runs it: `bash --noprofile --norc -eo pipefail`.
-            std::fs::write(&path, format!("#!/bin/bash\nset -eo pipefail\n{script}")).unwrap();
-            let mut command = Command::new(&shellcheck);
-            assert_clean(command.args(["--severity=style", "--shell=bash"]).arg(&path), &format!("{name}: {step}"));
         }
     }
+    let mut command = Command::new(&shellcheck);
+    assert_clean(command.args(["--severity=style", "--shell=bash"]).args(paths), "shellcheck");
 }
 
 #[test]
@@ -107,9 +146,12 @@ fn githubs_own_parser_accepts_the_workflow_and_every_input() {
     let script = bundled(&esbuild, folder.path());
     let table = root().join("tests/tools/actions.json");
     let mut paths = Vec::new();
-    for (name, config) in matrix() {
-        write(&rendered(&config), &folder.path().join(&name));
-        paths.push(folder.path().join(&name).join(WORKFLOW));
+    let mut seen = std::collections::BTreeSet::new();
+    for combination in matrix() {
+        for path in WORKFLOWS.into_iter().filter(|path| seen.insert(combination.text(path))) {
+            write(&combination.files, &folder.path().join(&combination.name));
+            paths.push(folder.path().join(&combination.name).join(path));
+        }
     }
     let output = Command::new(&node).arg(&script).arg(&table).args(&paths).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -118,7 +160,7 @@ fn githubs_own_parser_accepts_the_workflow_and_every_input() {
     // The judge can say no: to an input that the action lacks, and to a need that names no job.
     let broken = text(&rendered(&public()), WORKFLOW)
         .replace("persist-credentials: false", "persist-everything: false")
-        .replace("needs: scan", "needs: scam");
+        .replace("needs: publish", "needs: scam");
     let path = folder.path().join("broken.yml");
     std::fs::write(&path, broken).unwrap();
     let output = Command::new(&node).arg(&script).arg(&table).arg(&path).output().unwrap();
@@ -148,22 +190,34 @@ fn bundled(esbuild: &Path, folder: &Path) -> PathBuf {
 /// Every `run:` block by the name of its job and step.
 pub(super) fn scripts(workflow: &Value) -> Vec<(String, String)> {
     let mut scripts = Vec::new();
-    for (job, body) in workflow["jobs"].as_mapping().unwrap() {
-        for step in body["steps"].as_sequence().unwrap() {
-            if let Some(script) = step["run"].as_str() {
-                let step = format!("{}: {}", job.as_str().unwrap(), step["name"].as_str().unwrap());
-                scripts.push((step, script.to_owned()));
-            }
+    for (job, step) in steps(workflow) {
+        if let Some(script) = step["run"].as_str() {
+            scripts.push((format!("{job}: {}", step["name"].as_str().unwrap()), script.to_owned()));
         }
     }
-    assert!(scripts.len() >= 12, "only {} scripts", scripts.len());
+    assert!(scripts.len() >= 8, "only {} scripts", scripts.len());
     scripts
+}
+
+fn steps(workflow: &Value) -> Vec<(&str, &Value)> {
+    let mut steps = Vec::new();
+    for (job, body) in workflow["jobs"].as_mapping().unwrap() {
+        steps.extend(body["steps"].as_sequence().unwrap().iter().map(|step| (job.as_str().unwrap(), step)));
+    }
+    steps
+}
+
+/// Every workflow of every combination, with a name to complain by.
+fn workflows() -> impl Iterator<Item = (String, &'static Combination, &'static Value)> {
+    let of = |combination: &'static Combination| {
+        WORKFLOWS.map(|path| (format!("{}: {path}", combination.name), combination, combination.workflow(path)))
+    };
+    matrix().iter().flat_map(of)
 }
 
 #[test]
 fn every_job_has_a_limit_a_fixed_runner_and_its_own_permissions() {
-    for (name, config) in matrix() {
-        let workflow = workflow(&config);
+    for (name, _, workflow) in workflows() {
         assert_eq!(workflow["permissions"], Value::Mapping(Default::default()), "{name}");
         for (job, body) in workflow["jobs"].as_mapping().unwrap() {
             let job = format!("{name}: {}", job.as_str().unwrap());
@@ -187,23 +241,96 @@ fn every_job_has_a_limit_a_fixed_runner_and_its_own_permissions() {
 }
 
 #[test]
-fn only_the_publish_job_touches_secrets_and_only_it_can_prove_who_it_is() {
-    for (name, config) in matrix() {
-        let workflow = workflow(&config);
+fn every_permission_says_why() {
+    for combination in matrix() {
+        for path in WORKFLOWS {
+            let text = combination.text(path);
+            let granted = text.lines().filter(|line| line.ends_with("write") || line.contains(": read"));
+            for line in granted.chain(text.lines().filter(|line| line.contains(": write"))) {
+                assert!(line.contains(" # "), "{}: {path}: {line}", combination.name);
+            }
+            // Beside the one of the whole file, which gives nothing to whoever forgets to ask.
+            let none = text.lines().filter(|line| line.trim_start().starts_with("permissions: {}"));
+            assert!(none.skip(1).all(|line| line.contains(" # ")), "{}: {path}", combination.name);
+        }
+    }
+}
+
+#[test]
+fn only_publish_and_verify_have_credentials_and_neither_runs_a_dockerfile_or_a_scanner() {
+    for (name, combination, workflow) in workflows() {
         for (job, body) in workflow["jobs"].as_mapping().unwrap() {
+            let job = job.as_str().unwrap();
             let text = serde_yaml_ng::to_string(body).unwrap();
-            let publish = job.as_str() == Some("publish");
-            assert_eq!(text.contains("secrets."), publish, "{name}: {job:?}");
-            assert!(publish || !text.contains("id-token"), "{name}: {job:?}");
-            assert!(publish || body.get("environment").is_none(), "{name}: {job:?}");
+            let trusted = ["publish", "verify"].contains(&job);
+            assert!(trusted || !text.contains("secrets."), "{name}: {job}");
+            assert!(trusted || !text.contains("id-token"), "{name}: {job}");
+            assert!(trusted || !text.contains("configure-aws-credentials"), "{name}: {job}");
+            assert!(trusted || body.get("environment").is_none(), "{name}: {job}");
+            if trusted {
+                for absent in ["docker buildx", "docker build", "trivy image", "trivy convert", "checkout"] {
+                    assert!(!text.contains(absent), "{name}: {job} runs {absent}");
+                }
+            }
         }
         assert_eq!(workflow["jobs"]["scan"]["permissions"], Value::Mapping(Default::default()), "{name}");
-        let oidc = config.publish.auth == sbi::model::config::Auth::Oidc;
-        assert_eq!(workflow["jobs"]["publish"]["permissions"].get("id-token").is_some(), oidc, "{name}");
-        assert_eq!(workflow["jobs"]["publish"]["if"], "github.event_name == 'release'", "{name}");
-        let publish = serde_yaml_ng::to_string(&workflow["jobs"]["publish"]).unwrap();
-        for absent in ["docker buildx", "docker build", "trivy ", "checkout"] {
-            assert!(!publish.contains(absent), "{name}: publish runs {absent}");
+        let Some(publish) = workflow["jobs"].get("publish") else { continue };
+        let oidc = combination.options.auth == Auth::Oidc;
+        let proves = publish["permissions"].get("id-token").is_some();
+        assert_eq!(proves, oidc || combination.options.signing, "{name}");
+        assert_eq!(publish["if"], "github.event_name == 'release' || inputs.publish", "{name}");
+        let verify = &workflow["jobs"]["verify"];
+        assert_eq!(verify["permissions"].get("id-token").is_some(), oidc, "{name}");
+        // Where a role reads, nothing of the environment's is within reach; a key is the environment's own.
+        let environment = verify.get("environment");
+        assert_eq!(environment, if oidc { None } else { publish.get("environment") }, "{name}");
+        let verify = serde_yaml_ng::to_string(verify).unwrap();
+        assert_eq!(verify.contains("secrets."), !oidc, "{name}");
+        assert!(!oidc || verify.contains("arn:aws:iam::123456789012:role/sbi-read-acme-base-images"), "{name}");
+        for write in ["cosign sign", "cosign attest", "oci:merged"] {
+            assert!(!verify.contains(write), "{name}: verify runs {write}");
+        }
+        assert_eq!(combination.text(WORKFLOW).contains("cosign"), combination.options.signing, "{name}");
+    }
+}
+
+#[test]
+fn a_credential_reaches_only_the_steps_that_sign_in() {
+    for (name, _, workflow) in workflows() {
+        for (job, step) in steps(workflow) {
+            let Some(environment) = step.get("env") else { continue };
+            let environment = serde_yaml_ng::to_string(environment).unwrap();
+            let step = step["name"].as_str().unwrap();
+            let signs_in = ["Sign in and look at the tag", "Pull the tag and compare"].contains(&step);
+            assert_eq!(environment.contains("AWS_SECRET_ACCESS_KEY"), signs_in, "{name}: {job}: {step}");
+        }
+    }
+}
+
+#[test]
+fn pull_requests_get_no_secret_no_identity_and_no_write() {
+    for combination in matrix() {
+        let text = combination.text(CHECK_WORKFLOW);
+        for absent in
+            ["secrets.", "id-token", ": write", "pull_request_target", "workflow_run", "environment:", "docker login"]
+        {
+            assert!(!text.contains(absent), "{}: {absent}", combination.name);
+        }
+        let workflow = combination.workflow(CHECK_WORKFLOW);
+        assert_eq!(workflow["concurrency"]["cancel-in-progress"], true);
+        // Every image for every architecture.
+        let pairs = workflow["jobs"]["build"]["strategy"]["matrix"]["include"].as_sequence().unwrap().len();
+        let images = combination.config.publish.images.len();
+        assert_eq!(pairs, images * combination.options.architectures.len(), "{}", combination.name);
+    }
+}
+
+#[test]
+fn a_pull_request_is_built_and_scanned_by_the_scripts_of_a_release() {
+    for combination in matrix() {
+        let release = scripts(combination.workflow(WORKFLOW));
+        for (step, script) in scripts(combination.workflow(CHECK_WORKFLOW)) {
+            assert!(release.contains(&(step.clone(), script)), "{}: {step}", combination.name);
         }
     }
 }
@@ -212,22 +339,30 @@ fn only_the_publish_job_touches_secrets_and_only_it_can_prove_who_it_is() {
 fn every_reference_is_immutable_and_every_script_free_of_expressions() {
     let table: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(root().join("tests/tools/actions.json")).unwrap()).unwrap();
-    for (name, config) in matrix() {
-        let files = rendered(&config);
-        for line in text(&files, WORKFLOW).lines().filter(|line| line.contains("uses:")) {
-            let (action, comment) = line.trim().trim_start_matches("uses: ").split_once(" # ").unwrap();
+    for (name, combination, workflow) in workflows() {
+        for (_, step) in steps(workflow) {
+            let Some(action) = step["uses"].as_str() else { continue };
             let (action, commit) = action.split_once('@').unwrap();
             let action = action.splitn(3, '/').take(2).collect::<Vec<_>>().join("/");
             assert_eq!(table["actions"][&action]["commit"], commit, "{name}: {action}");
-            assert_eq!(table["actions"][&action]["tag"], comment, "{name}: {action}");
             assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{name}: {commit}");
+            if action == "actions/checkout" {
+                assert_eq!(step["with"]["persist-credentials"], false, "{name}");
+            }
         }
-        for (step, script) in scripts(&workflow(&config)) {
+        for (step, script) in scripts(workflow) {
             assert!(!script.contains("${{"), "{name}: {step} holds an expression");
             for cache in ["cache-from", "cache-to", "actions/cache"] {
                 assert!(!script.contains(cache), "{name}: {step} uses a cache");
             }
         }
+        for line in WORKFLOWS.iter().flat_map(|path| combination.text(path).lines()).filter(|l| l.contains("uses:")) {
+            let (action, comment) = line.trim().trim_start_matches("uses: ").split_once(" # ").unwrap();
+            let action = action.split(['/', '@']).take(2).collect::<Vec<_>>().join("/");
+            assert_eq!(table["actions"][&action]["tag"], comment, "{name}: {action}");
+        }
+    }
+    for Combination { name, files, .. } in matrix() {
         let whole: String = files.iter().map(|file| file.text.as_str()).collect();
         for absent in
             ["pull_request_target", "ubuntu-latest", ":latest", "actions/cache", "trivy-action", "setup-trivy"]
@@ -236,6 +371,21 @@ fn every_reference_is_immutable_and_every_script_free_of_expressions() {
         }
         for bad in table["known_bad"].as_array().unwrap() {
             assert!(!whole.contains(bad.as_str().unwrap()), "{name}: {bad}");
+        }
+    }
+}
+
+#[test]
+fn what_is_downloaded_is_checked_against_a_checksum_in_the_file() {
+    for (name, _, workflow) in workflows() {
+        for (job, step) in steps(workflow) {
+            let Some(script) = step["run"].as_str().filter(|script| script.contains("curl ")) else { continue };
+            let checksum = step["env"]["SHA256"].as_str().unwrap();
+            assert!(checksum.len() == 64 && checksum.bytes().all(|b| b.is_ascii_hexdigit()), "{name}: {job}");
+            assert!(
+                script.contains("sha256sum --check --strict") && script.contains("--proto '=https'"),
+                "{name}: {job}"
+            );
         }
     }
 }

@@ -1,0 +1,67 @@
+//! Whole runs of every variant, until no script is left that did not run.
+
+use std::collections::BTreeSet;
+
+use sbi::templates::{CHECK_WORKFLOW, WORKFLOW};
+
+use super::runner::Run;
+use super::{build_and_scan, tag_of};
+use crate::templates::{Combination, linters, matrix};
+
+fn release(combination: &Combination) -> BTreeSet<String> {
+    let mut run = Run::release(&combination.config, &tag_of(combination.options, "v1.0.0"));
+    run.job("plan", &[]).passes();
+    build_and_scan(&mut run, combination.options.architectures);
+    run.job("findings", &[]).passes();
+    let image = &combination.config.publish.images[0];
+    for architecture in combination.options.architectures {
+        let report = format!("sarif {image}-{} refs/heads/main\n", architecture.as_str());
+        assert!(run.read("calls").contains(&report), "{}: {}", combination.name, run.read("calls"));
+    }
+    run.job("publish", &[]).passes();
+    run.job("verify", &[]).passes();
+    run.executed
+}
+
+fn check(combination: &Combination) -> BTreeSet<String> {
+    let mut run = Run::of(&combination.config, CHECK_WORKFLOW);
+    for image in &combination.config.publish.images {
+        run.job("plan", &[("image", image.as_str())]).passes();
+        for architecture in combination.options.architectures {
+            let matrix = [("image", image.as_str()), ("arch", architecture.as_str())];
+            run.job("build", &matrix).passes();
+            run.job("scan", &matrix).passes();
+            assert!(run.artifact(&format!("evidence-{image}-{}", architecture.as_str())).is_dir());
+        }
+    }
+    assert!(!run.read("calls").contains("aws ") && !run.read("calls").contains("docker://123456789012"));
+    run.executed
+}
+
+#[test]
+fn every_script_of_every_variant_runs_from_release_to_verification() {
+    let mut executed = BTreeSet::new();
+    let mut runs = 0;
+    for combination in matrix() {
+        for (path, whole) in [(WORKFLOW, release as fn(&Combination) -> _), (CHECK_WORKFLOW, check)] {
+            let scripts = || linters::scripts(combination.workflow(path)).into_iter();
+            if scripts().any(|(_, script)| !executed.contains(&script)) {
+                executed.extend(whole(combination));
+                runs += 1;
+            }
+            let left: Vec<String> =
+                scripts().filter(|(_, script)| !executed.contains(script)).map(|(step, _)| step).collect();
+            assert!(left.is_empty(), "{}: {path}: {left:?} did not run", combination.name);
+        }
+    }
+    assert!((2..16).contains(&runs), "{runs} whole runs");
+}
+
+#[test]
+fn both_ways_of_signing_in_run_the_same_scripts() {
+    for pair in matrix().chunks(2) {
+        let [oidc, key] = pair else { panic!("the matrix is even") };
+        let of = |combination: &Combination| linters::scripts(combination.workflow(WORKFLOW));
+        assert_eq!(of(oidc), of(key), "{}", oidc.name);
+    }
+}
