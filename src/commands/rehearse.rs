@@ -50,11 +50,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &RehearseArgs, console:
         .tempdir()
         .map_err(|error| Failure::new("a temporary folder can't be made").caused_by(error))?;
     let source = source(global, arguments, folder.path())?;
-    let text = source.read(templates::WORKFLOW).ok_or_else(|| {
-        Failure::usage(format!("there is no {} here", templates::WORKFLOW))
-            .hinted("go to the checkout of the publisher's repository, or rehearse what sbi.toml says: `sbi rehearse --render`")
-            .hinted("`sbi init` makes both")
-    })?;
+    let text = source.read(templates::WORKFLOW).ok_or_else(no_workflow)?;
     let workflow = Workflow::parse(templates::WORKFLOW, &text)?;
     let config = source.read(CONFIG_FILE).map(|text| Config::parse(&text)).transpose()?;
     refuse_unknown_architectures(&workflow, &arguments.arch)?;
@@ -105,6 +101,14 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &RehearseArgs, console:
         Format::Human => console.result(&report.to_text())?,
     }
     verdict(&runs, arguments)
+}
+
+fn no_workflow() -> Failure {
+    Failure::usage(format!("there is no {} here", templates::WORKFLOW))
+        .hinted(
+            "go to the checkout of the publisher's repository, or rehearse what sbi.toml says: `sbi rehearse --render`",
+        )
+        .hinted("`sbi init` makes both")
 }
 
 /// Runs it with lines about every job.
@@ -186,8 +190,11 @@ fn source(global: &GlobalFlags, arguments: &RehearseArgs, folder: &Path) -> Resu
     }
     let is_repository = root.ancestors().any(|folder| folder.join(".git").exists())
         || std::path::absolute(root).is_ok_and(|root| root.ancestors().any(|folder| folder.join(".git").exists()));
-    if is_repository || !root.join(templates::WORKFLOW).exists() {
+    if is_repository {
         return Source::of_repository(root, !arguments.committed, &place);
+    }
+    if !root.join(templates::WORKFLOW).exists() {
+        return Err(no_workflow());
     }
     Source::of_folder(root, &place)
 }

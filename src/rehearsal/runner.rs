@@ -14,7 +14,7 @@ use super::source::Source;
 use super::speech::Complaint;
 use super::tools::Tools;
 use super::value;
-use super::workflow::{Job, Work, Workflow};
+use super::workflow::{Axis, Job, Matrix, Work, Workflow};
 use crate::failure::Failure;
 
 /// The job whose first part, before it signs in, is rehearsed although its condition asks for a release.
@@ -223,7 +223,13 @@ impl Rehearsal<'_> {
             return Ok(Start::Never(format!("{reason}, which is not rehearsed")));
         }
         let needed = || ended.iter().filter(|run| job.needs.contains(&run.id));
-        if needed().any(|run| run.has_gaps && matches!(run.state, JobState::Skipped(_) | JobState::Partly(_))) {
+        let lacks = |run: &JobRun| match run.state {
+            JobState::Partly(_) => true,
+            // What is left out by architecture is missed by jobs that take all of them together.
+            JobState::Skipped(_) => run.has_gaps && !is_per_architecture(job),
+            JobState::Passed | JobState::Failed => false,
+        };
+        if needed().any(lacks) {
             return Ok(Start::Never("a job that it needs was rehearsed in part only".into()));
         }
         if scope.holds(job.condition.as_ref())? {
@@ -266,6 +272,16 @@ impl Rehearsal<'_> {
         scope.status.failed = failed;
         scope
     }
+}
+
+fn is_per_architecture(job: &Job) -> bool {
+    let Matrix { axes, include, whole, .. } = &job.matrix;
+    let included = match include {
+        Some(Axis::Listed(entries)) => entries.iter().any(|entry| entry.get("arch").is_some()),
+        Some(Axis::Computed(_)) => true,
+        None => false,
+    };
+    included || whole.is_some() || axes.iter().any(|(name, _)| name == "arch")
 }
 
 /// Whether the job builds or scans, which waits for downloads the first time.

@@ -263,7 +263,7 @@ fn architectures_are_named_once_and_at_least_one() {
 
 /// The secrets of one way to sign in; of several images none has its ECR repository as a secret.
 fn secrets_of(config: &Config) -> Vec<&'static str> {
-    let mut names = templates::secret_names(config.publish.auth).to_vec();
+    let mut names = templates::secret_names(config);
     names.retain(|name| *name != "ECR_REPOSITORY" || config.publish.images.len() == 1);
     names.sort_unstable();
     names
