@@ -104,6 +104,12 @@ pub enum Command {
     ///
     /// Base images are pinned to the digests that the sbi.lock beside sbi.toml holds, where there is one.
     Render(RenderArgs),
+    /// Run the pipeline's own scripts on this machine: plan, build, scan and merge, as a runner would.
+    ///
+    /// Reads .github/workflows/publish-to-ecr.yml as it stands in the checkout, edited or not, and needs neither AWS
+    /// nor GitHub: no credential reaches a script. At the end it says what only a runner can do. Exit code 1: the
+    /// pipeline would stop, with the reason.
+    Rehearse(RehearseArgs),
     /// Print an IAM document as JSON; needs no network.
     Policy(PolicyArgs),
     /// Print the completion script of a shell.
@@ -314,6 +320,53 @@ pub struct RenderArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct RehearseArgs {
+    /// Rehearse what sbi.toml renders to, instead of the checkout.
+    #[arg(long, conflicts_with = "committed")]
+    pub render: bool,
+    /// Leave out what the working tree has changed since the last commit.
+    #[arg(long)]
+    pub committed: bool,
+    /// The image to rehearse; without it every image that the workflow can build, one after the other.
+    #[arg(long, value_name = "NAME", conflicts_with = "tag")]
+    pub image: Option<String>,
+    /// Rehearse the release of this git tag instead of a run by hand: its name is checked and its version built in.
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+    /// An architecture to build and scan; without it all. With one left out nothing can be merged.
+    #[arg(long, value_name = "ARCH", value_delimiter = ',', action = ArgAction::Append)]
+    pub arch: Vec<String>,
+    /// What builds; without it the first of docker (with buildx and a daemon), buildah and podman that works.
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub engine: Option<EngineName>,
+    /// Which Trivy scans: the path of one, or `download` for the one that the workflow pins.
+    ///
+    /// Without it the one on PATH, and where there is none the workflow's. Variables that say where Trivy's database is
+    /// (TRIVY_CACHE_DIR, TRIVY_SKIP_DB_UPDATE, TRIVY_DB_REPOSITORY, …) are handed on.
+    #[arg(long, value_name = "PATH")]
+    pub trivy: Option<String>,
+    /// Keep images, scans, bills of material and logs in this folder, which has to be empty or absent.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Hand this environment variable to the scripts as well; can be given several times.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub pass: Vec<String>,
+    /// Show what the scripts write while they run.
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    Docker,
+    Buildah,
+    Podman,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct PolicyArgs {
     /// Whose document.
     #[arg(value_enum, value_name = "WHOSE")]
@@ -402,7 +455,7 @@ mod tests {
     #[test]
     fn the_document_has_a_section_for_every_command() {
         let text = markdown();
-        for name in ["init", "plan", "apply", "render", "policy", "completions", "man"] {
+        for name in ["init", "plan", "apply", "render", "rehearse", "policy", "completions", "man"] {
             assert!(text.contains(&format!("\n### `sbi {name}`\n")), "no section for {name}");
         }
         assert!(!text.contains('\u{1b}'), "escape sequences in a document");

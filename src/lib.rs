@@ -1,9 +1,10 @@
 //! `sbi` bootstraps the registry, the identity and the pipeline behind a hardened container base image.
 //!
 //! observe → plan → apply, where planning is a pure function between two plain structs. Arrows between modules:
-//! `commands → ui, plan, apply, live, templates, model` ·
-//! `live → aws, github, registry, plan, apply, model` · `apply → plan → model` · `aws, github, registry, templates →
-//! model` · `github, registry → transport` · `ui → plan, apply, model` · all `→ failure`.
+//! `commands → ui, plan, apply, live, templates, rehearsal, model` ·
+//! `live → aws, github, registry, plan, apply, model` · `apply → plan → model` ·
+//! `aws, github, registry, templates, rehearsal → model` · `github, registry → transport` ·
+//! `ui → plan, apply, model` · all `→ failure`.
 
 pub mod apply;
 pub mod aws;
@@ -15,6 +16,7 @@ pub mod live;
 pub mod model;
 pub mod plan;
 pub mod registry;
+pub mod rehearsal;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod templates;

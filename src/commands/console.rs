@@ -63,6 +63,13 @@ impl Console {
         self.progress.line(glyph, text);
     }
 
+    /// A line of another program's output, on stderr.
+    pub(super) fn quote(&self, line: &str) {
+        let line: String = line.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
+        // There is nobody left to tell when stderr is gone.
+        let _ = self.progress.suspend(|| written(Stream::Stderr, |w| writeln!(w, "    {line}")));
+    }
+
     /// Whether Ctrl-C must wait for what is under way.
     #[must_use]
     pub(super) fn is_applying(&self) -> bool {

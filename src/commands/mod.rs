@@ -10,6 +10,7 @@ mod init;
 mod next_steps;
 mod plan;
 mod policy;
+mod rehearse;
 mod render;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -26,6 +27,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Init(arguments) => arguments.format,
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
+        Command::Rehearse(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
     let console = Console::new(cli.global.color, format);
@@ -60,6 +62,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(global, arguments, console).await,
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),
+        Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
         Command::Policy(arguments) => policy::run(global, arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -10,7 +10,7 @@ use crate::support::tools;
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "commands"]),
     ("cli", &["model", "ui"]),
-    ("commands", &["apply", "cli", "live", "model", "plan", "sandbox", "templates", "ui"]),
+    ("commands", &["apply", "cli", "live", "model", "plan", "rehearsal", "sandbox", "templates", "ui"]),
     ("live", &["apply", "aws", "github", "model", "plan", "registry"]),
     ("apply", &["plan", "model"]),
     ("plan", &["model"]),
@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("transport", &[]),
     ("templates", &["model"]),
     ("ui", &["apply", "model", "plan"]),
+    ("rehearsal", &["model"]),
     ("sandbox", &["model"]),
     ("model", &[]),
     ("failure", &[]),

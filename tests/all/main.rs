@@ -18,6 +18,7 @@ mod least_privilege;
 mod model;
 mod operator;
 mod planning;
+mod rehearse;
 mod sandbox_aws;
 mod sandbox_github;
 mod secrecy;
