@@ -24,3 +24,4 @@ mod sandbox_github;
 mod secrecy;
 mod templates;
 mod terminal;
+mod workflow_claims;

@@ -75,17 +75,17 @@ fn config(options: Options) -> Config {
 }
 
 /// One member of the option matrix, rendered.
-struct Combination {
-    name: String,
+pub(super) struct Combination {
+    pub(super) name: String,
     options: Options,
-    config: Config,
-    files: Vec<RenderedFile>,
+    pub(super) config: Config,
+    pub(super) files: Vec<RenderedFile>,
     /// By path.
     workflows: BTreeMap<&'static str, Value>,
 }
 
 /// The whole option matrix, rendered once for all tests.
-fn matrix() -> &'static [Combination] {
+pub(super) fn matrix() -> &'static [Combination] {
     static ALL: LazyLock<Vec<Combination>> = LazyLock::new(|| {
         let mut all = Vec::new();
         for number in 0..64_u8 {
