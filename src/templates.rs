@@ -310,7 +310,6 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         serde_json::to_string_pretty(&value)
             .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, "not JSON").with_source(error))
     });
-    environment.add_filter("thousands", escape::thousands);
     environment.add_filter("docker", |text: String| escape::docker(&text));
     environment.add_filter("markdown", |text: String| escape::markdown(&text));
     environment.add_filter("yaml", |text: String| escape::yaml(&text));

@@ -109,16 +109,3 @@ pub(super) fn markdown(text: &str) -> String {
     }
     escaped
 }
-
-/// A number as people read it: `3,000,000`.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}

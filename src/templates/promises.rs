@@ -97,7 +97,7 @@ pub(super) fn in_words(facts: &ImageFacts) -> Vec<Promise> {
     );
     promise(
         format!("A pull of one architecture transfers at most {} MB", megabytes(facts.size_budget)),
-        "the pipeline adds up what it is about to publish",
+        "the pipeline adds up what was built, and refuses a larger image",
     );
     promise(
         "No known vulnerability of severity CRITICAL or HIGH at the time of release, fixed or not".into(),

@@ -76,7 +76,8 @@ fn documents() -> Vec<(String, PathBuf, String, Vec<RenderedFile>)> {
 #[test]
 fn what_people_read_is_as_reviewed() {
     let signed = public();
-    let unsigned = config(Auth::AccessKey, Visibility::Private, None, None);
+    let mut unsigned = config(Auth::AccessKey, Visibility::Private, None, None);
+    unsigned.publish.images = templates::images().into_iter().map(|image| image.name).collect();
     for (kind, config) in [("public-signed", signed), ("private-unsigned", unsigned)] {
         let files = rendered(&config);
         for path in DOCUMENTS {
