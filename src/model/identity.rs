@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::config::Config;
+use super::config::{Auth, Config};
 use super::iam::{Effect, PolicyDocument, Principal, Statement, Values, literal};
 use super::names::{EnvironmentName, RoleName};
 use super::observed::GithubIdentity;
@@ -60,9 +60,9 @@ impl Purpose {
     }
 }
 
-/// The ECR actions of a push to one repository, in the order a push uses them (Amazon ECR user guide, "IAM
-/// permissions for pushing an image"; the last three verify what was pushed and sign it).
-pub const PUSH_ACTIONS: [&str; 8] = [
+/// The ECR actions of a push, in the order a push uses them (Amazon ECR user guide, "IAM permissions for pushing an
+/// image"). The last two also pull back what was pushed, and read what signs it.
+pub const PUSH_ACTIONS: [&str; 7] = [
     "ecr:BatchCheckLayerAvailability",
     "ecr:InitiateLayerUpload",
     "ecr:UploadLayerPart",
@@ -70,17 +70,21 @@ pub const PUSH_ACTIONS: [&str; 8] = [
     "ecr:PutImage",
     "ecr:BatchGetImage",
     "ecr:GetDownloadUrlForLayer",
-    "ecr:DescribeImages",
 ];
 
 /// The ECR actions of a pull, and of asking what there is to pull. Looking up what refers to an image, such as its
 /// signatures, takes `ecr:BatchGetImage` (Amazon ECR API reference, `ListImageReferrers`).
-pub const READ_ACTIONS: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:DescribeImages"];
+pub const READ_ACTIONS: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", LIST_ACTION];
+
+/// Asking what there is to pull: the nightly scan does, a push does not.
+const LIST_ACTION: &str = "ecr:DescribeImages";
 
 /// What the publishing identity may do: sign in to ECR and push to exactly the repositories of the images.
 #[must_use]
 pub fn publishing_policy(config: &Config) -> PolicyDocument {
-    ecr_policy(config, "Push", Values::new(PUSH_ACTIONS))
+    // With an access key there is one identity for all jobs, the one that reads at night included.
+    let also = (config.publish.auth == Auth::AccessKey).then_some(LIST_ACTION);
+    ecr_policy(config, "Push", Values::new(PUSH_ACTIONS.into_iter().chain(also)))
 }
 
 /// What the reading role may do: sign in to ECR and pull from exactly the repositories of the images.

@@ -6,6 +6,7 @@ mod layout;
 mod publish;
 mod registry;
 mod reports;
+mod rights;
 mod runner;
 mod scan;
 mod signing;
@@ -13,6 +14,7 @@ mod signing;
 use std::sync::OnceLock;
 
 use sbi::model::config::Config;
+use sbi::model::desired::RenderedFile;
 use sbi::model::pins::Pins;
 use sbi::templates::{self, WORKFLOW};
 
@@ -80,8 +82,23 @@ impl World {
 
     fn release_of(&self, config: &Config, image: &Image, database: &Database) -> Run {
         let files = templates::render(config, &Pins::default()).unwrap();
+        let mut run =
+            self.prepare(Run::new(&files, WORKFLOW, (HOST, &self.proxy.address.to_string())).released("v1.0.0"));
+        database.write(&run.cache());
+        for arch in config.publish.architectures.iter().flatten().map(|arch| arch.as_str()) {
+            run.provide("build", &format!("image-{arch}"), |folder| drop(image.write(folder, arch)));
+        }
+        run
+    }
+
+    /// A nightly run on the default branch.
+    fn scheduled(&self, files: &[RenderedFile], path: &str) -> Run {
+        self.prepare(Run::new(files, path, (HOST, &self.proxy.address.to_string())).scheduled())
+    }
+
+    /// Gives a run the repository's secrets and the way to the registries.
+    fn prepare(&self, mut run: Run) -> Run {
         let address = self.proxy.address.to_string();
-        let mut run = Run::new(&files, WORKFLOW, (HOST, &address)).released("v1.0.0");
         for (name, value) in [
             ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "a-secret-for-years"),
@@ -91,10 +108,6 @@ impl World {
             ("ECR_REPOSITORY", REPOSITORY),
         ] {
             run.secret(name, value);
-        }
-        database.write(&run.cache());
-        for arch in config.publish.architectures.iter().flatten().map(|arch| arch.as_str()) {
-            run.provide("build", &format!("image-{arch}"), |folder| drop(image.write(folder, arch)));
         }
         run.program("docker", "#!/bin/bash\necho 'nothing is built here' >&2\nexit 1\n");
         let public = public().expect("the registry of this test is installed").address.to_string();

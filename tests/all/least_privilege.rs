@@ -109,7 +109,6 @@ fn what_it_takes(purpose: Purpose, names: &[&str]) -> BTreeSet<Call> {
             "ecr:PutImage",
             "ecr:BatchGetImage",
             "ecr:GetDownloadUrlForLayer",
-            "ecr:DescribeImages",
         ],
         Purpose::Read => &["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:DescribeImages"],
     };
@@ -198,6 +197,21 @@ fn with_two_images_the_publishing_policy_allows_a_push_to_their_repositories_and
 #[test]
 fn out_of_every_action_of_aws_the_reading_policy_allows_a_pull_from_the_images_repositories_and_nothing_else() {
     assert_allows_exactly(Purpose::Read, &with_two_images(), &["acme/base/static-go", "acme/base/base-go"]);
+}
+
+#[test]
+fn an_access_key_may_what_the_two_roles_may_and_nothing_else() {
+    let mut config = config("us-east-1");
+    let [publish, read] = [publishing_policy(&config), Purpose::Read.policy(&config)].map(|policy| value(&policy));
+    config.publish.auth = Auth::AccessKey;
+    let key = value(&publishing_policy(&config));
+    let actions = |policy: &Value| -> BTreeSet<String> {
+        serde_json::from_value(policy["Statement"][1]["Action"].clone()).unwrap()
+    };
+    assert_eq!(actions(&key), actions(&publish).union(&actions(&read)).cloned().collect());
+    let mut same = key.clone();
+    same["Statement"][1]["Action"] = publish["Statement"][1]["Action"].clone();
+    assert_eq!(same, publish, "it differs by actions only");
 }
 
 #[test]

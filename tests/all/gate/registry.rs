@@ -149,9 +149,20 @@ impl Drop for Registry {
     }
 }
 
-/// What a proxy lets through.
+/// A call of the registry's HTTP API, as a client made it.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// The client's `User-Agent`.
+    pub(super) client: String,
+    pub(super) method: String,
+    /// Without its query.
+    pub(super) path: String,
+}
+
+/// What a proxy lets through, and what it saw.
 #[derive(Debug, Default)]
 struct Mood {
+    requests: Vec<Request>,
     writes: usize,
     /// Refuses this write, counted from 1, and every one after it.
     refuse_from: Option<usize>,
@@ -180,12 +191,31 @@ impl Proxy {
 
     /// From the n-th write on, nothing can be written; `None` heals it. Counting starts again.
     pub(super) fn refuse_writes_from(&self, number: Option<usize>) {
-        *self.mood.lock().unwrap() = Mood { writes: 0, refuse_from: number };
+        let mut mood = self.mood.lock().unwrap();
+        (mood.writes, mood.refuse_from) = (0, number);
+    }
+
+    /// Every call since this was asked last, in order.
+    pub(super) fn requests(&self) -> Vec<Request> {
+        std::mem::take(&mut self.mood.lock().unwrap().requests)
     }
 
     /// How many writes arrived since counting started.
     pub(super) fn writes(&self) -> usize {
         self.mood.lock().unwrap().writes
+    }
+}
+
+fn request(head: &str) -> Request {
+    let mut lines = head.lines();
+    let mut words = lines.next().unwrap_or_default().split(' ').map(str::to_owned);
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let client =
+        lines.filter_map(|line| line.split_once(": ")).find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+    Request {
+        client: client.map(|(_, value)| value.to_owned()).unwrap_or_default(),
+        method,
+        path: target.split('?').next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -203,6 +233,7 @@ fn relay(mut client: TcpStream, target: SocketAddr, own: SocketAddr, mood: &Mute
         }
     }
     let head = String::from_utf8_lossy(&head).into_owned();
+    mood.lock().unwrap().requests.push(request(&head));
     if ["POST ", "PUT ", "PATCH "].iter().any(|method| head.starts_with(method)) {
         let mut mood = mood.lock().unwrap();
         mood.writes += 1;

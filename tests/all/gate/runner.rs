@@ -148,6 +148,15 @@ impl Run {
         self.workflow_ref(&format!("refs/tags/{tag}"))
     }
 
+    /// The nightly event, which has the default branch and no more.
+    pub(super) fn scheduled(mut self) -> Self {
+        self.scope.set("github.event_name", "schedule");
+        self.scope.set("github.ref", "refs/heads/main");
+        self.scope.set("github.ref_name", "main");
+        self.scope.set("github.ref_type", "branch");
+        self.workflow_ref("refs/heads/main")
+    }
+
     fn workflow_ref(mut self, reference: &str) -> Self {
         let workflow = format!("acme/base-images/.github/workflows/publish-to-ecr.yml@{reference}");
         self.scope.set("github.workflow_ref", workflow);

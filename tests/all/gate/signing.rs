@@ -12,18 +12,18 @@ use super::{REPOSITORY, World, config, debian_13, layout};
 use crate::support::tools::{own_tool, python_tool, root};
 use crate::support::trivy_database::Database;
 
-const WORKFLOW_OF_TAG: &str = "acme/base-images/.github/workflows/publish-to-ecr.yml@refs/tags/v1.0.0";
+pub(super) const WORKFLOW_OF_TAG: &str = "acme/base-images/.github/workflows/publish-to-ecr.yml@refs/tags/v1.0.0";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
 /// A token service and a certificate authority; what trusts them lies in a folder of theirs.
-struct Sigstore {
+pub(super) struct Sigstore {
     url: String,
     folder: tempfile::TempDir,
     process: Child,
 }
 
 impl Sigstore {
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let cosign = own_tool("cosign")?;
         let folder = tempfile::tempdir().unwrap();
         let root_certificate = folder.path().join("root.pem");
@@ -57,7 +57,7 @@ impl Sigstore {
     }
 
     /// Makes a run sign as this workflow, and trust this authority.
-    fn serve(&self, run: &mut Run, workflow: &str) {
+    pub(super) fn serve(&self, run: &mut Run, workflow: &str) {
         run.give("REAL_COSIGN", &own_tool("cosign").unwrap().display().to_string());
         run.give("REAL_SIGSTORE", &self.folder.path().display().to_string());
         run.give("ACTIONS_ID_TOKEN_REQUEST_URL", &format!("{}/token?workflow={workflow}", self.url));
