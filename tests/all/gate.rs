@@ -1,23 +1,26 @@
 //! The rendered pipeline with the real scanner, the real copier and a real registry: a vulnerability that was planted
 //! stops the release before a byte is public, and what was clean arrives as the bytes that were scanned.
 
+mod built;
 mod expressions;
 mod layout;
 mod publish;
 mod registry;
 mod reports;
+mod rescan;
 mod rights;
 mod runner;
 mod scan;
 mod signing;
+mod variants;
 
 use std::sync::OnceLock;
 
-use sbi::model::config::Config;
-use sbi::model::desired::RenderedFile;
+use sbi::model::config::{Auth, Config};
 use sbi::model::pins::Pins;
-use sbi::templates::{self, WORKFLOW};
+use sbi::templates::{self, RESCAN_WORKFLOW, WORKFLOW};
 
+use crate::support::buildah::{BASES, BUILDER};
 use crate::support::trivy_database::Database;
 use layout::Image;
 use registry::{Proxy, Registry};
@@ -81,24 +84,17 @@ impl World {
     }
 
     fn release_of(&self, config: &Config, image: &Image, database: &Database) -> Run {
-        let files = templates::render(config, &Pins::default()).unwrap();
-        let mut run =
-            self.prepare(Run::new(&files, WORKFLOW, (HOST, &self.proxy.address.to_string())).released("v1.0.0"));
-        database.write(&run.cache());
+        let mut run = self.unbuilt(config, "v1.0.0", database);
         for arch in config.publish.architectures.iter().flatten().map(|arch| arch.as_str()) {
             run.provide("build", &format!("image-{arch}"), |folder| drop(image.write(folder, arch)));
         }
         run
     }
 
-    /// A nightly run on the default branch.
-    fn scheduled(&self, files: &[RenderedFile], path: &str) -> Run {
-        self.prepare(Run::new(files, path, (HOST, &self.proxy.address.to_string())).scheduled())
-    }
-
-    /// Gives a run the repository's secrets and the way to the registries.
-    fn prepare(&self, mut run: Run) -> Run {
+    /// A release whose images nobody has built yet, with a builder that can't.
+    fn unbuilt(&self, config: &Config, tag: &str, database: &Database) -> Run {
         let address = self.proxy.address.to_string();
+        let mut run = self.run_of(config, WORKFLOW, database).released(tag);
         for (name, value) in [
             ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "a-secret-for-years"),
@@ -114,6 +110,24 @@ impl World {
         run.remap(&["gcr.io", "docker.io"], &public, &address);
         run
     }
+
+    /// The nightly scan. Its only secret is an access key, and only where there is no role.
+    fn night(&self, config: &Config, database: &Database) -> Run {
+        let mut run = self.run_of(config, RESCAN_WORKFLOW, database).at_night();
+        if config.publish.auth == Auth::AccessKey {
+            run.secret("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").secret("AWS_SECRET_ACCESS_KEY", "a-secret-for-years");
+        }
+        let address = self.proxy.address.to_string();
+        run.remap(&[], &address, &address);
+        run
+    }
+
+    fn run_of(&self, config: &Config, workflow: &str, database: &Database) -> Run {
+        let files = templates::render(config, &Pins::default()).unwrap();
+        let run = Run::new(&files, workflow, (HOST, &self.proxy.address.to_string()));
+        database.write(&run.cache());
+        run
+    }
 }
 
 /// A registry of public images with base and builder in it, as small as can be: the plan asks for digests only.
@@ -121,7 +135,7 @@ fn public() -> Option<&'static Registry> {
     static PUBLIC: OnceLock<Option<Registry>> = OnceLock::new();
     let start = || {
         let registry = Registry::start_public()?;
-        for name in ["gcr.io/distroless/static-debian13:nonroot", "docker.io/library/golang:1.26-trixie"] {
+        for name in BASES.iter().map(|(_, name)| *name).chain([BUILDER]) {
             let folder = tempfile::tempdir().unwrap();
             Image::empty().write(folder.path(), "amd64");
             registry.publish(folder.path(), name);

@@ -109,6 +109,28 @@ impl Image {
         std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
         manifest["digest"].as_str().unwrap().to_owned()
     }
+
+    /// Writes a layout whose one entry is an index over this image for each architecture, as a release has it, and
+    /// returns the index's digest.
+    pub(super) fn write_release(&self, folder: &Path, architectures: &[&str]) -> String {
+        let entry = |arch: &&str| {
+            let digest = self.write(folder, arch);
+            let size = blob(folder, &digest).to_string().len();
+            let platform = json!({"architecture": arch, "os": "linux"});
+            let kind = "application/vnd.oci.image.manifest.v1+json";
+            json!({"mediaType": kind, "digest": digest, "size": size, "platform": platform})
+        };
+        let manifests: Vec<Value> = architectures.iter().map(entry).collect();
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": manifests}).to_string();
+        let digest = sha256(index.as_bytes());
+        std::fs::write(folder.join("blobs/sha256").join(&digest), &index).unwrap();
+        let digest = format!("sha256:{digest}");
+        let entry = json!({"mediaType": kind, "digest": digest, "size": index.len()});
+        std::fs::write(folder.join("index.json"), json!({"schemaVersion": 2, "manifests": [entry]}).to_string())
+            .unwrap();
+        digest
+    }
 }
 
 /// Copies what is in a folder, into one that everybody may write: the scanner runs as nobody.

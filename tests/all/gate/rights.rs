@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use sbi::model::config::Config;
 use sbi::model::iam::{PolicyDocument, Values};
 use sbi::model::identity::{publishing_policy, reading_policy};
-use sbi::model::pins::Pins;
-use sbi::templates::{self, RESCAN_WORKFLOW};
 
 use super::registry::Request;
 use super::runner::{Ended, Run};
@@ -119,8 +117,7 @@ fn asked(world: &World, sigstore: &Sigstore, config: &Config) -> [BTreeSet<Strin
     run.assert_ended("verify", &Ended::Success);
     let mut reading = record.actions(world);
 
-    let files = templates::render(config, &Pins::default()).unwrap();
-    let mut night = world.scheduled(&files, RESCAN_WORKFLOW);
+    let mut night = world.night(config, &Database::clean());
     let record = Record::of(&mut night);
     night.only(&["fetch"]);
     night.assert_ended("fetch", &Ended::Success);

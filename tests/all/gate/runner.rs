@@ -1,6 +1,9 @@
 //! Runs whole jobs of a rendered workflow as GitHub does, with the real programs: conditions, matrices, artifacts and
 //! `uses:` steps included. Only the build and the downloads of tools are left to other tests.
 
+mod actions;
+mod matrix;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +13,6 @@ use sbi::model::desired::RenderedFile;
 use serde_yaml_ng::Value;
 
 use super::expressions::Scope;
-use super::layout::copy;
 use super::registry::PASSWORD;
 use crate::support::tools::{own_tool, root, system_tool};
 
@@ -47,6 +49,8 @@ pub(super) struct Run {
     /// The summaries of all jobs.
     pub(super) summary: String,
     pub(super) uploads: Vec<Upload>,
+    /// The roles that were assumed, job by job.
+    pub(super) roles: Vec<(String, String)>,
     /// How long each step took.
     pub(super) took: Vec<(String, Duration)>,
 }
@@ -86,6 +90,7 @@ impl Run {
             log: String::new(),
             summary: String::new(),
             uploads: Vec::new(),
+            roles: Vec::new(),
             took: Vec::new(),
         };
         let revision = run.commit();
@@ -145,21 +150,21 @@ impl Run {
         self.scope.set("github.ref", format!("refs/tags/{tag}"));
         self.scope.set("github.ref_name", tag);
         self.scope.set("github.ref_type", "tag");
-        self.workflow_ref(&format!("refs/tags/{tag}"))
+        self.workflow_ref(&format!("publish-to-ecr.yml@refs/tags/{tag}"))
     }
 
-    /// The nightly event, which has the default branch and no more.
-    pub(super) fn scheduled(mut self) -> Self {
+    /// The event of a schedule, which has no other branch than the default one.
+    pub(super) fn at_night(mut self) -> Self {
         self.scope.set("github.event_name", "schedule");
         self.scope.set("github.ref", "refs/heads/main");
         self.scope.set("github.ref_name", "main");
         self.scope.set("github.ref_type", "branch");
-        self.workflow_ref("refs/heads/main")
+        self.scope.set("github.workflow", "Rescan releases");
+        self.workflow_ref("rescan.yml@refs/heads/main")
     }
 
     fn workflow_ref(mut self, reference: &str) -> Self {
-        let workflow = format!("acme/base-images/.github/workflows/publish-to-ecr.yml@{reference}");
-        self.scope.set("github.workflow_ref", workflow);
+        self.scope.set("github.workflow_ref", format!("acme/base-images/.github/workflows/{reference}"));
         self.scope.set("github.workflow_sha", self.scope.values["github.sha"].clone());
         self
     }
@@ -257,7 +262,7 @@ impl Run {
         }
         scope.failed = false;
         let mut ended = Ended::Success;
-        for cell in matrix(body) {
+        for cell in matrix::cells(body) {
             let mut scope = scope.clone();
             for (key, value) in &cell {
                 scope.set(&format!("matrix.{key}"), value.clone());
@@ -319,7 +324,7 @@ impl Run {
                     assignments(&read("output"))
                 })
             } else {
-                self.action(step["uses"].as_str().unwrap(), step, &scope, &work)
+                self.action(job, step, &scope, &work)
             };
             self.took.push((format!("{job}: {name}"), since.elapsed()));
             match outputs {
@@ -404,72 +409,6 @@ impl Run {
         output.status.success().then_some(())
     }
 
-    /// What a step's action does, for exactly those that the workflows use.
-    fn action(&mut self, uses: &str, step: &Value, scope: &Scope, work: &Path) -> Option<BTreeMap<String, String>> {
-        let with = |name: &str| match &step["with"][name] {
-            Value::Null => String::new(),
-            value => scope.fill(&scalar(value)),
-        };
-        let none = Some(BTreeMap::new());
-        match uses.split('@').next().unwrap() {
-            "actions/checkout" => {
-                copy(&self.repository(), work);
-                none
-            }
-            "actions/upload-artifact" => {
-                let target = self.artifact(&with("name"));
-                let _ = std::fs::remove_dir_all(&target);
-                let mut found = false;
-                for path in with("path").lines().filter(|line| !line.is_empty()) {
-                    let path = work.join(path);
-                    if path.is_dir() {
-                        copy(&path, &target);
-                    } else if path.is_file() {
-                        std::fs::create_dir_all(&target).unwrap();
-                        std::fs::copy(&path, target.join(path.file_name().unwrap())).unwrap();
-                    }
-                    found |= path.exists();
-                }
-                if found || with("if-no-files-found") != "error" { none } else { None }
-            }
-            "actions/download-artifact" => {
-                let target = work.join(with("path"));
-                if !with("name").is_empty() {
-                    let artifact = self.artifact(&with("name"));
-                    return artifact.is_dir().then(|| {
-                        copy(&artifact, &target);
-                        BTreeMap::new()
-                    });
-                }
-                let pattern = with("pattern");
-                for entry in std::fs::read_dir(self.at("artifacts")).unwrap() {
-                    let name = entry.unwrap().file_name().into_string().unwrap();
-                    if fits(&pattern, &name) {
-                        let merged = with("merge-multiple") == "true";
-                        copy(&self.artifact(&name), &if merged { target.clone() } else { target.join(&name) });
-                    }
-                }
-                none
-            }
-            "aws-actions/configure-aws-credentials" => Some(
-                [
-                    ("aws-access-key-id", "ASIAEXAMPLE"),
-                    ("aws-secret-access-key", "a-secret-of-one-hour"),
-                    ("aws-session-token", "a-session"),
-                    ("aws-account-id", "123456789012"),
-                ]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-            ),
-            "github/codeql-action/upload-sarif" => {
-                let text = std::fs::read_to_string(work.join(with("sarif_file"))).ok()?;
-                self.uploads.push(Upload { category: with("category"), text });
-                none
-            }
-            unknown => panic!("nobody knows what {unknown} does"),
-        }
-    }
-
     fn commit(&self) -> String {
         let git = |arguments: &[&str]| {
             let output = Command::new("git")
@@ -509,13 +448,6 @@ fn installs_a_tool(script: &str) -> bool {
     script.contains("curl ") && script.contains("https://github.com/") && script.contains("sha256sum --check")
 }
 
-/// Whether a name fits a pattern: nothing, `start*`, or `{one,two*}`.
-fn fits(pattern: &str, name: &str) -> bool {
-    let inner = pattern.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(pattern);
-    pattern.is_empty()
-        || inner.split(',').any(|one| one.strip_suffix('*').map_or(name == one, |start| name.starts_with(start)))
-}
-
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -523,39 +455,6 @@ fn scalar(value: &Value) -> String {
         Value::Number(value) => value.to_string(),
         other => panic!("{other:?} is no scalar"),
     }
-}
-
-/// The cells of a static matrix: a list of complete cells, or the product of lists.
-fn matrix(body: &Value) -> Vec<BTreeMap<String, String>> {
-    let Some(matrix) = body["strategy"]["matrix"].as_mapping() else { return vec![BTreeMap::new()] };
-    let mut cells = vec![BTreeMap::new()];
-    for (key, values) in matrix {
-        let key = key.as_str().unwrap();
-        if key == "include" {
-            assert_eq!(matrix.len(), 1, "an include beside lists is not understood");
-            return values
-                .as_sequence()
-                .unwrap()
-                .iter()
-                .map(|cell| {
-                    let pairs = cell.as_mapping().unwrap().iter();
-                    pairs.map(|(key, value)| (key.as_str().unwrap().to_owned(), scalar(value))).collect()
-                })
-                .collect();
-        }
-        let values = values.as_sequence().unwrap();
-        cells = cells
-            .iter()
-            .flat_map(|cell: &BTreeMap<String, String>| {
-                values.iter().map(move |value| {
-                    let mut cell = cell.clone();
-                    cell.insert(key.to_owned(), scalar(value));
-                    cell
-                })
-            })
-            .collect();
-    }
-    cells
 }
 
 /// The `name=value` lines and `name<<END` blocks of a runner's file.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
@@ -27,6 +27,16 @@ pub(crate) struct Workshop {
     names: PathBuf,
     one_at_a_time: Mutex<()>,
 }
+
+/// How this builder works without a network but the loopback registry.
+const OPTIONS: [&str; 5] = [
+    "--isolation=chroot",
+    "--network=host",
+    "--pull=false",
+    "--identity-label=false",
+    // This version looks for stages that are named by an ARG's default only when it skips none.
+    "--skip-unused-stages=false",
+];
 
 pub(crate) struct Outcome {
     pub(crate) success: bool,
@@ -66,19 +76,37 @@ impl Workshop {
     pub(crate) fn build(&self, context: &Path, arch: &str, target: &str, args: &[(&str, &str)]) -> Outcome {
         let mut command = self.tool("buildah");
         command
-            .args(["build", "--isolation=chroot", "--network=host", "--pull=false", "--identity-label=false"])
-            // This version looks for stages that are named by an ARG's default only when it skips none.
-            .args(["--skip-unused-stages=false", "--timestamp=1700000000"])
-            .arg(format!("--volume={}:/root/.cache/go-build", root().join(".tools/gocache").display()))
+            .arg("build")
+            .args(OPTIONS)
+            .args(["--timestamp=1700000000", &go_cache()])
             .arg(format!("--platform=linux/{arch}"))
             .args(args.iter().map(|(name, value)| format!("--build-arg={name}={value}")))
             .arg(format!("--tag={target}"))
             .arg(context);
-        let _one = self.one_at_a_time.lock().unwrap_or_else(|broken| broken.into_inner());
+        let _one = self.alone();
         let outcome = run(&mut command);
         // It keeps a container of each stage, each as large as the builder image.
         run(self.tool("buildah").args(["rm", "--all"]));
         outcome
+    }
+
+    /// Keeps every other build waiting: a build clears the store of all working containers when it ends.
+    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.one_at_a_time.lock().unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    /// A program `docker` for a pipeline's build step: takes the words of `docker buildx build` that stand there, and
+    /// no others, and builds with this builder. Who runs it holds `alone`.
+    pub(crate) fn docker(&self) -> String {
+        let tool = self.tool("buildah");
+        let mut words = vec!["/usr/bin/env".to_owned()];
+        for (name, value) in tool.get_envs() {
+            words.push(format!("'{}={}'", name.display(), value.unwrap_or_default().display()));
+        }
+        words.push("buildah".into());
+        words.extend(tool.get_args().map(|word| format!("'{}'", word.display())));
+        let (tool, options) = (words.join(" "), OPTIONS.join(" "));
+        DOCKER.replace("BUILDAH", &tool).replace("OPTIONS", &format!("{options} '{}'", go_cache()))
     }
 
     /// A container of an image in the store, as a careful operator starts one: read-only, without network, without
@@ -128,6 +156,51 @@ impl Workshop {
         command
     }
 }
+
+/// Go's cache of earlier builds, inside the builder.
+fn go_cache() -> String {
+    format!("--volume={}:/root/.cache/go-build", root().join(".tools/gocache").display())
+}
+
+const DOCKER: &str = r#"#!/bin/bash
+set -euo pipefail
+case "$1 $2" in
+  'buildx create') exit ;;
+  'buildx build') shift 2 ;;
+  *) echo "docker: unknown command $1 $2" >&2 && exit 2 ;;
+esac
+words=() labels=() layout=
+while [ "$#" -gt 1 ]; do
+  case "$1" in
+    --builder) shift ;;
+    --provenance=false | --sbom=false) ;;
+    # Without --layers it keeps none.
+    --no-cache) ;;
+    --label)
+      labels+=("LABEL \"${2%%=*}\"=\"${2#*=}\"")
+      shift
+      ;;
+    --platform | --build-arg)
+      [[ "$2" != SOURCE_DATE_EPOCH=* ]] || words+=("--timestamp=${2#*=}")
+      words+=("$1" "$2")
+      shift
+      ;;
+    --output)
+      [[ "$2" =~ ^type=oci,dest=([a-z]+),tar=false,rewrite-timestamp=true$ ]]
+      layout="${BASH_REMATCH[1]}"
+      shift
+      ;;
+    *) echo "docker: unknown option $1" >&2 && exit 2 ;;
+  esac
+  shift
+done
+# A label is one more instruction; this builder's own option for it fails where two stages are the same image.
+file="$(mktemp)"
+{ cat "$1/Dockerfile" && printf '\n' && printf '%s\n' "${labels[@]}"; } > "$file"
+# Compressed layers, as BuildKit's.
+BUILDAH build OPTIONS "${words[@]}" --disable-compression=false --file "$file" --tag "oci:$layout:release" "$1"
+BUILDAH rm --all > /dev/null
+"#;
 
 impl Outcome {
     #[track_caller]
