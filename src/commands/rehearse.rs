@@ -21,6 +21,7 @@ use crate::rehearsal::process::Interruption;
 use crate::rehearsal::runner::{JobRun, JobState, Progress, Rehearsal, StepState};
 use crate::rehearsal::scratch::Scratch;
 use crate::rehearsal::source::Source;
+use crate::rehearsal::speech::complaint;
 use crate::rehearsal::tools::{EngineKind, Tools, Wishes};
 use crate::rehearsal::workflow::{Axis, Work, Workflow};
 use crate::templates;
@@ -122,7 +123,7 @@ async fn watched(
     let stage: RefCell<Option<Stage<'_>>> = RefCell::new(None);
     let progress = |progress: Progress<'_>| match progress {
         Progress::Begins { job, is_slow } => {
-            let slow = if is_slow { ", takes minutes where images or databases are fetched first" } else { "" };
+            let slow = if is_slow { ", which can take minutes the first time" } else { "" };
             *stage.borrow_mut() = Some(console.stage(&format!("{job}{slow}")));
         }
         Progress::Line(line) if verbose => console.quote(line),
@@ -147,7 +148,8 @@ fn show_failed(job: &JobRun, verbose: bool, console: &Console) {
     let Some(step) = job.failed_step() else { return };
     if let StepState::Failed { reason, complaints, tail, .. } = &step.state {
         if !verbose {
-            tail.iter().for_each(|line| console.quote(line));
+            // What the script complains of follows, without the runner's syntax.
+            tail.iter().filter(|line| complaint(line).is_none()).for_each(|line| console.quote(line));
         }
         console.line(Glyph::Failed, &format!("{}, step `{}`: {reason}", job.name, step.name));
         for complaint in complaints {

@@ -406,7 +406,8 @@ impl Workbench {
         for tool in ["jq", "git"] {
             system_tool(tool)?;
         }
-        ran(bare(&place.repository(), &[&["render", "--out", ".", "--yes"], ANSWERS, flags].concat())).exited(0);
+        ran(bare(&place.repository(), &[&["render", "--out", ".", "--yes", "--force"], ANSWERS, flags].concat()))
+            .exited(0);
         let trivy = own_tool("trivy")?.canonicalize().unwrap();
         std::os::unix::fs::symlink(trivy, place.at("bin/trivy")).unwrap();
         let cache = place.at("cache");
