@@ -2,14 +2,16 @@
 //! rehearsal on this machine with warm caches.
 //!
 //! `cargo bench --profile dev --bench pipeline`. Engine, registries and Trivy's database are the caller's, as for
-//! `sbi rehearse`; what is missing is said.
+//! `sbi rehearse`; what is missing is said. buildah and podman store what they fetch below Cargo's target folder, unless
+//! `CONTAINERS_STORAGE_CONF` says otherwise. Publishing and verifying need a registry and are not measured.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 const ANSWERS: &[&str] = &[
     "--github",
@@ -30,20 +32,39 @@ const ANSWERS: &[&str] = &[
     "security@acme.example",
 ];
 
-fn sbi(folder: &Path, arguments: &[&str]) -> Output {
+/// Settings that give the engines a store of the benchmark's own.
+fn write_storage(folder: &Path) -> PathBuf {
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rehearsals");
+    // What is mounted is forgotten when the machine starts anew, so it is noted where that is forgotten too.
+    let run = std::env::var("XDG_RUNTIME_DIR").unwrap_or_else(|_| "/run".into());
+    let id: String =
+        Sha256::digest(store.as_os_str().as_encoded_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect();
+    let run = format!("{run}/sbi-rehearsals-{id}");
+    let settings = folder.join("storage.conf");
+    let text = format!("[storage]\ndriver = \"overlay\"\ngraphroot = {store:?}\nrunroot = {run:?}\n");
+    std::fs::write(&settings, text).unwrap();
+    settings
+}
+
+fn sbi(folder: &Path, storage: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sbi"));
+    if std::env::var_os("CONTAINERS_STORAGE_CONF").is_none() {
+        command.env("CONTAINERS_STORAGE_CONF", storage);
+    }
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
 }
 
 fn main() -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
-    let rendered = sbi(folder.path(), &[&["render", "--out", ".", "--yes"], ANSWERS].concat());
+    let settings = tempfile::tempdir().unwrap();
+    let storage = write_storage(settings.path());
+    let rendered = sbi(folder.path(), &storage, &[&["render", "--out", ".", "--yes"], ANSWERS].concat());
     assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
     // The first one fetches images and databases, the second one is measured.
     let mut measured = Value::Null;
     for run in ["with what the caches hold", "with warm caches"] {
         println!("rehearsing {run}");
-        let output = sbi(folder.path(), &["rehearse", "--format", "json"]);
+        let output = sbi(folder.path(), &storage, &["rehearse", "--format", "json"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if !output.status.success() {
             println!("nothing is measured, because the rehearsal does not get through:\n{said}");
@@ -56,20 +77,33 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// One line an architecture: bytes of the image, seconds of its build and scan; then what all have in common.
 fn print(report: &Value) {
     let trivy = report["trivy"].as_str().unwrap_or("as the workflow pins it");
     println!("\nengine {}, Trivy {trivy}\n", report["engine"]["version"].as_str().unwrap_or_default());
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    println!("{:24} {:>9}", "job", "seconds");
     for run in list(&report["runs"]) {
-        for job in list(&run["jobs"]).iter().filter(|job| job["outcome"] != "skipped") {
-            println!("{:24} {:>9.2}", job["name"].as_str().unwrap_or_default(), job["seconds"].as_f64().unwrap_or(0.0));
-        }
-        println!("\n{:24} {:>9} {:>9} {:>9}", "image", "bytes", "allowed", "packages");
+        let jobs = list(&run["jobs"]);
+        let seconds = |id: &str, arch: &str| {
+            let mut found = jobs.iter().filter(|job| job["id"] == id && job["outcome"] != "skipped");
+            let job = found.find(|job| arch.is_empty() || job["name"].as_str().is_some_and(|name| name.contains(arch)));
+            job.and_then(|job| job["seconds"].as_f64())
+                .map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"))
+        };
+        println!("{:14} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "bytes", "allowed", "packages", "build s", "scan s");
         for built in list(&run["architectures"]) {
             let number = |name: &str| built[name].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string());
-            let name = format!("linux/{}", built["arch"].as_str().unwrap_or_default());
-            println!("{name:24} {:>9} {:>9} {:>9}", number("bytes"), number("size_budget"), number("packages"));
+            let arch = built["arch"].as_str().unwrap_or_default();
+            println!(
+                "linux/{arch:8} {:>9} {:>9} {:>9} {:>9} {:>9}",
+                number("bytes"),
+                number("size_budget"),
+                number("packages"),
+                seconds("build", arch),
+                seconds("scan", arch)
+            );
         }
+        println!("\nplan {} s, merge {} s", seconds("plan", ""), seconds("publish", ""));
     }
+    println!("not measured: publish and verify, which need a registry");
 }

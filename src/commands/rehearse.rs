@@ -19,9 +19,11 @@ use crate::rehearsal::event::{Event, Occasion};
 use crate::rehearsal::evidence::{Evidence, merged_layout};
 use crate::rehearsal::process::Interruption;
 use crate::rehearsal::runner::{JobRun, JobState, Progress, Rehearsal, StepState};
+use crate::rehearsal::scratch::Scratch;
 use crate::rehearsal::source::Source;
+use crate::rehearsal::speech::complaint;
 use crate::rehearsal::tools::{EngineKind, Tools, Wishes};
-use crate::rehearsal::workflow::{Axis, Workflow};
+use crate::rehearsal::workflow::{Axis, Work, Workflow};
 use crate::templates;
 use crate::ui::Glyph;
 use crate::ui::json;
@@ -29,6 +31,8 @@ use crate::ui::progress::Stage;
 
 /// The code with which a shell says that a program is missing.
 const NOT_FOUND: i32 = 127;
+/// How the pipeline starts a scan.
+const SCAN: &str = "trivy image";
 
 /// One image's run and what it left.
 struct Run {
@@ -45,9 +49,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &RehearseArgs, console:
     if let Some(out) = &arguments.out {
         refuse_full_folder(out)?;
     }
-    let folder = tempfile::Builder::new()
-        .prefix("sbi-rehearsal-")
-        .tempdir()
+    let folder = Scratch::new("sbi-rehearsal-")
         .map_err(|error| Failure::new("a temporary folder can't be made").caused_by(error))?;
     let source = source(global, arguments, folder.path())?;
     let text = source.read(templates::WORKFLOW).ok_or_else(no_workflow)?;
@@ -100,7 +102,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &RehearseArgs, console:
         Format::Json => console.result(&json::text(&report))?,
         Format::Human => console.result(&report.to_text())?,
     }
-    verdict(&runs, arguments)
+    verdict(&runs, &workflow, arguments)
 }
 
 fn no_workflow() -> Failure {
@@ -121,7 +123,7 @@ async fn watched(
     let stage: RefCell<Option<Stage<'_>>> = RefCell::new(None);
     let progress = |progress: Progress<'_>| match progress {
         Progress::Begins { job, is_slow } => {
-            let slow = if is_slow { ", takes minutes where images or databases are fetched first" } else { "" };
+            let slow = if is_slow { ", which can take minutes the first time" } else { "" };
             *stage.borrow_mut() = Some(console.stage(&format!("{job}{slow}")));
         }
         Progress::Line(line) if verbose => console.quote(line),
@@ -146,7 +148,8 @@ fn show_failed(job: &JobRun, verbose: bool, console: &Console) {
     let Some(step) = job.failed_step() else { return };
     if let StepState::Failed { reason, complaints, tail, .. } = &step.state {
         if !verbose {
-            tail.iter().for_each(|line| console.quote(line));
+            // What the script complains of follows, without the runner's syntax.
+            tail.iter().filter(|line| complaint(line).is_none()).for_each(|line| console.quote(line));
         }
         console.line(Glyph::Failed, &format!("{}, step `{}`: {reason}", job.name, step.name));
         for complaint in complaints {
@@ -156,7 +159,7 @@ fn show_failed(job: &JobRun, verbose: bool, console: &Console) {
 }
 
 /// Success, or the first thing that would stop the pipeline.
-fn verdict(runs: &[Run], arguments: &RehearseArgs) -> Result<(), Failure> {
+fn verdict(runs: &[Run], workflow: &Workflow, arguments: &RehearseArgs) -> Result<(), Failure> {
     let failed = runs.iter().flat_map(|run| &run.jobs).find(|job| job.state == JobState::Failed);
     let Some(job) = failed else { return Ok(()) };
     let mut failure = Failure::new(format!("the pipeline would stop in the job `{}`", job.name));
@@ -168,11 +171,25 @@ fn verdict(runs: &[Run], arguments: &RehearseArgs) -> Result<(), Failure> {
             Failure::new(format!("the pipeline would stop in the job `{}`, step `{}`: {said}", job.name, step.name));
         if *code == Some(NOT_FOUND) {
             failure = failure.hinted("a program is missing that the runner has; its name is in the output above");
+        } else if complaints.is_empty() && calls(workflow, &job.id, &step.name, SCAN) {
+            failure = failure.hinted(
+                "Trivy itself stopped, as the output above says. Most often it lacks its database: let it download one, \
+                 or name the folder of one with `TRIVY_CACHE_DIR`",
+            );
         }
     }
     Err(match &arguments.out {
         Some(out) => failure.hinted(format!("the logs of every job are in {}", out.display())),
         None => failure.hinted("`sbi rehearse --out DIR` keeps the logs and the scan, `--verbose` shows every line"),
+    })
+}
+
+/// Whether the script of that step has these words.
+fn calls(workflow: &Workflow, job: &str, step: &str, words: &str) -> bool {
+    let steps = workflow.job(job).map_or(&[][..], |job| &job.steps);
+    steps.iter().any(|found| match &found.work {
+        Work::Run { script, .. } => found.title == step && script.mentions(words),
+        Work::Action { .. } => false,
     })
 }
 

@@ -8,6 +8,36 @@ refuse() {
   exit 64
 }
 
+# What works for the process $1, deepest first, without the second self that an engine has for people without root.
+below() {
+  local child
+  for child in $(ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'); do
+    below "$child"
+    [[ "$(ps -o args= -p "$child")" = *' build --platform '* ]] || echo "$child"
+  done
+}
+
+# An engine that is killed between two commands of a build leaves its containers and unfinished images. One whose
+# command fails removes them. So whatever works for it is killed, until it has given up.
+give_up() {
+  trap '' TERM
+  local attempt
+  for ((attempt = 0; attempt < 80; attempt++)); do
+    kill -0 "$building" 2> /dev/null || break
+    # Several at once, or none.
+    # shellcheck disable=SC2046
+    kill -KILL $(below "$building") 2> /dev/null || :
+    sleep 0.1
+  done
+  kill -KILL -- "-$building" 2> /dev/null || :
+  exit 143
+}
+
+forget() {
+  [ ! -s "$image" ] || "$engine" rmi --force "$(cat "$image")" > /dev/null
+  rm -f "$image"
+}
+
 create() {
   # BuildKit itself is what can't be had here; the rehearsal says so at its end.
   while [ $# -gt 0 ]; do
@@ -90,16 +120,21 @@ build() {
   # The engines set the time of creation and of the files in new layers together.
   if [ -n "$epoch" ] && [ -n "$rewrites" ]; then arguments+=(--timestamp "$epoch"); fi
 
-  local image
-  image="$(mktemp)"
-  # The engine's own labels are none of BuildKit's. Its own network setup is not what is rehearsed.
   # Left behind on the way out, whichever way: nothing but the base images, which the engine keeps for the next time.
+  image="$(mktemp)"
+  trap forget EXIT
+  # A process group of its own keeps a signal to everybody away from the engine.
+  set -m
+  # The engine's own labels are none of BuildKit's. Its own network setup is not what is rehearsed.
   "$engine" build --platform "$platform" --no-cache --layers=false --force-rm --format oci --identity-label=false \
-    --network host --iidfile "$image" ${arguments[@]+"${arguments[@]}"} "$context"
+    --network host --iidfile "$image" ${arguments[@]+"${arguments[@]}"} "$context" &
+  building=$!
+  set +m
+  trap give_up TERM
+  wait "$building"
+  trap - TERM
   mkdir -p "$folder"
   "$engine" push --quiet "$(cat "$image")" "oci:$folder"
-  "$engine" rmi --force "$(cat "$image")" > /dev/null
-  rm -f "$image"
 }
 
 case "${1-} ${2-}" in

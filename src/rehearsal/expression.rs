@@ -108,6 +108,12 @@ pub enum Part {
 }
 
 impl Template {
+    /// Whether its text, outside of expressions, has these words.
+    #[must_use]
+    pub fn mentions(&self, words: &str) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains(words)))
+    }
+
     /// # Errors
     /// Says what can't be understood.
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::artifacts::{Artifacts, Inputs, Refusal};
+use super::actions::action_of;
+use super::artifacts::{Artifacts, Refusal};
+use super::machine::Machine;
 use super::matrix::Combination;
 use super::process::{End, Interruption, Script};
 use super::runner::{JobRun, JobState, Progress, Rehearsal, StepRun, StepState};
@@ -32,32 +34,6 @@ const TRIVY_DOWNLOAD: &str = "aquasecurity/trivy/releases/download";
 const COSIGN_DOWNLOAD: &str = "sigstore/cosign/releases/download";
 /// Signs in to AWS with the job's OIDC token; what follows it in a job needs the account.
 const SIGN_IN: &str = "aws-actions/configure-aws-credentials";
-
-/// Where one job works. Everything is below one folder, which goes when the rehearsal ends.
-struct Machine {
-    work: PathBuf,
-    temp: PathBuf,
-    home: PathBuf,
-    /// Scripts, and the files behind `GITHUB_OUTPUT` and its like.
-    files: PathBuf,
-}
-
-impl Machine {
-    fn new(folder: &Path, registries: Option<&str>) -> std::io::Result<Self> {
-        let at = |name: &str| folder.join(name);
-        let machine = Self { work: at("work"), temp: at("temp"), home: at("home"), files: at("files") };
-        for folder in [&machine.work, &machine.temp, &machine.home, &machine.files] {
-            std::fs::create_dir_all(folder)?;
-        }
-        if let Some(registries) = registries {
-            // buildah and podman read the variable, skopeo looks into the home folder.
-            let containers = machine.home.join(".config/containers");
-            std::fs::create_dir_all(&containers)?;
-            std::os::unix::fs::symlink(registries, containers.join("registries.conf"))?;
-        }
-        Ok(machine)
-    }
-}
 
 /// What steps have changed for the steps after them.
 #[derive(Default)]
@@ -140,18 +116,13 @@ impl Worker<'_> {
 
     fn scope(&self, memory: &Memory, machine: &Machine) -> Scope {
         let mut scope = self.scope.clone();
-        let place = |path: &Path| path.display().to_string();
-        let runner = json!({
-            "os": "Linux", "arch": runner_arch(), "name": "sbi rehearse", "environment": "self-hosted", "debug": "",
-            "temp": place(&machine.temp), "tool_cache": place(&machine.temp), "workspace": place(&machine.work),
-        });
-        scope.contexts.insert("runner".into(), runner);
+        scope.contexts.insert("runner".into(), machine.context());
         scope.contexts.insert("steps".into(), Value::Object(memory.steps.clone()));
         scope.contexts.insert("matrix".into(), Value::Object(self.matrix.clone()));
         scope.contexts.insert("job".into(), json!({ "status": if memory.failed { "failure" } else { "success" } }));
         if let Some(Value::Object(github)) = scope.contexts.get_mut("github") {
             github.insert("job".into(), self.job.id.clone().into());
-            github.insert("workspace".into(), place(&machine.work).into());
+            github.insert("workspace".into(), machine.work.display().to_string().into());
         }
         scope.absent.extend(memory.absent.iter().cloned());
         scope.status.failed = memory.failed;
@@ -291,47 +262,6 @@ impl Worker<'_> {
         Ok(StepState::Failed { reason, code, complaints, tail: tail.into() })
     }
 
-    /// Runs an action that is known; `None` for every other.
-    fn action(
-        &self,
-        name: &str,
-        with: &Variables,
-        scope: &Scope,
-        machine: &Machine,
-    ) -> Result<Option<String>, Refusal> {
-        match action_of(name) {
-            "actions/checkout" => self.check_out(with, scope, machine).map(Some),
-            "actions/upload-artifact" => self.artifacts.upload(with, scope, &machine.work).map(Some),
-            "actions/download-artifact" => self.artifacts.download(with, scope, &machine.work).map(Some),
-            // Nothing runs, but what it would be given is evaluated, so that a secret among it is seen.
-            _ => {
-                for (_, template) in with {
-                    scope.fill(template)?;
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    fn check_out(&self, with: &Variables, scope: &Scope, machine: &Machine) -> Result<String, Refusal> {
-        let known = ["ref", "persist-credentials", "fetch-depth", "fetch-tags", "path", "clean", "show-progress"];
-        let inputs = Inputs::read(with, &known, scope)?;
-        let source = self.rehearsal.source;
-        let github = &self.rehearsal.event.github;
-        let is_ours =
-            |wanted: &str| ["sha", "ref", "ref_name"].iter().any(|name| github.get(*name) == Some(&wanted.into()));
-        if let Some(other) = inputs.get("ref").filter(|wanted| !is_ours(wanted)) {
-            return Err(Gap::Unknown(format!(
-                "`{other}` is checked out, and the rehearsal has {} only",
-                source.commit
-            ))
-            .into());
-        }
-        let place = inputs.get("path").map_or_else(|| machine.work.clone(), |path| machine.work.join(path));
-        source.check_out(&place).map_err(|error| Refusal::Failed(error.to_string()))?;
-        Ok(format!("checked out {}", source.commit))
-    }
-
     /// The whole environment of a step's script. Its `env` context grows with it.
     fn environment(
         &self,
@@ -344,7 +274,7 @@ impl Worker<'_> {
         let tools = self.rehearsal.tools;
         let mut environment = tools.passed.variables.clone();
         environment.extend(tools.variables.clone());
-        environment.extend(self.variables_of_the_runner(machine, index));
+        environment.extend(machine.variables(self.rehearsal.event, &self.job.id, index));
         let mut own = BTreeMap::new();
         let layers = [&self.rehearsal.workflow.env, &self.job.env];
         let mut add = |own: &mut BTreeMap<String, String>, layer: &Variables| -> Result<(), Gap> {
@@ -368,43 +298,6 @@ impl Worker<'_> {
         Ok(environment)
     }
 
-    fn variables_of_the_runner(&self, machine: &Machine, index: usize) -> BTreeMap<String, String> {
-        let mut variables = BTreeMap::new();
-        let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
-        for (name, value) in &self.rehearsal.event.github {
-            // The event itself is a file on a runner, and the rest are texts.
-            if let Value::String(text) = value {
-                set(&format!("GITHUB_{}", name.to_uppercase()), text.clone());
-            }
-        }
-        let place = |path: &Path| path.display().to_string();
-        set("GITHUB_JOB", self.job.id.clone());
-        set("GITHUB_ACTIONS", "true".into());
-        set("CI", "true".into());
-        set("GITHUB_WORKSPACE", place(&machine.work));
-        set("RUNNER_TEMP", place(&machine.temp));
-        set("RUNNER_TOOL_CACHE", place(&machine.temp));
-        set("RUNNER_ENVIRONMENT", "self-hosted".into());
-        set("RUNNER_NAME", "sbi rehearse".into());
-        set("RUNNER_OS", "Linux".into());
-        set("RUNNER_ARCH", runner_arch().into());
-        set("HOME", place(&machine.home));
-        set("TMPDIR", place(&machine.temp));
-        set("LANG", "C.UTF-8".into());
-        for name in ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"] {
-            let file = file_behind(machine, name, index);
-            // Scripts append, but some ask whether it is there.
-            let _ = OpenOptions::new().create(true).append(true).open(&file);
-            set(name, place(&file));
-        }
-        let event = machine.files.join("event.json");
-        let text = serde_json::to_vec(&self.rehearsal.event.github["event"]).unwrap_or_default();
-        if std::fs::write(&event, text).is_ok() {
-            set("GITHUB_EVENT_PATH", place(&event));
-        }
-        variables
-    }
-
     /// Takes over what a step left for those after it.
     fn remember(
         &self,
@@ -414,7 +307,7 @@ impl Worker<'_> {
         machine: &Machine,
         index: usize,
     ) -> Result<(), Failure> {
-        let read = |name: &str| std::fs::read_to_string(file_behind(machine, name, index)).unwrap_or_default();
+        let read = |name: &str| std::fs::read_to_string(machine.file_behind(name, index)).unwrap_or_default();
         let understood = |name: &str| {
             pairs(&read(name)).map_err(|reason| {
                 Failure::new(format!("the pipeline would stop: {reason}"))
@@ -472,15 +365,6 @@ impl Worker<'_> {
     }
 }
 
-/// `actions/checkout` of `actions/checkout@COMMIT`.
-fn action_of(name: &str) -> &str {
-    name.split('@').next().unwrap_or(name)
-}
-
-fn file_behind(machine: &Machine, name: &str, index: usize) -> PathBuf {
-    machine.files.join(format!("{name}-{index}"))
-}
-
 /// A name that every file system takes.
 pub(super) fn file_name(name: &str) -> String {
     let mut safe = String::new();
@@ -494,10 +378,6 @@ pub(super) fn file_name(name: &str) -> String {
 
 fn minutes(number: f64) -> Duration {
     Duration::try_from_secs_f64(number * 60.0).unwrap_or(Duration::from_secs(6 * 60 * 60))
-}
-
-fn runner_arch() -> &'static str {
-    if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" }
 }
 
 fn command_line(shell: Shell, file: &Path) -> (&'static str, Vec<OsString>) {

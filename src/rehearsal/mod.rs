@@ -4,16 +4,19 @@
 //! does, `tools` finds what stands in for the runner's programs, `evidence` reads what the jobs left. Nothing here
 //! reaches AWS or GitHub, and no credential reaches a script.
 
+mod actions;
 mod artifacts;
 pub mod environment;
 pub mod event;
 pub mod evidence;
 pub mod expression;
 mod job;
+mod machine;
 pub mod matrix;
 pub mod process;
 pub mod runner;
 pub mod scope;
+pub mod scratch;
 pub mod source;
 pub mod speech;
 pub mod tools;

@@ -286,13 +286,9 @@ fn is_per_architecture(job: &Job) -> bool {
 
 /// Whether the job builds or scans, which waits for downloads the first time.
 fn is_slow(job: &Job) -> bool {
-    let slow = |work: &Work| {
-        match work {
-        Work::Run { script, .. } => script.0.iter().any(|part| {
-            matches!(part, super::expression::Part::Text(text) if text.contains("buildx build") || text.contains("trivy image"))
-        }),
+    let slow = |work: &Work| match work {
+        Work::Run { script, .. } => script.mentions("buildx build") || script.mentions("trivy image"),
         Work::Action { .. } => false,
-    }
     };
     job.steps.iter().any(|step| slow(&step.work))
 }

@@ -3,16 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::support::bases::{base, builder};
+use crate::support::buildah::{BASES, BUILDER};
 use crate::support::registry::Registry;
 use crate::support::room::{ANSWERS, Ran, bare, ran};
-use crate::support::tools::system_tool;
+use crate::support::tools::{own_tool, root_rights, system_tool};
+use crate::support::trivy_database::{CRITICAL, Database};
 
 const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
 
@@ -389,38 +393,176 @@ fn a_checkout_is_rehearsed_with_its_changes_or_without() {
     assert_eq!(report["with_uncommitted_changes"], false);
 }
 
-/// Real buildah, real skopeo, a real registry in place of those that the Dockerfile names. Trivy is a stand-in.
-#[test]
-fn buildah_builds_both_architectures_through_the_stand_in_for_docker() {
-    let (Some(registry), Some(_), Some(_)) = (Registry::start(), system_tool("buildah"), system_tool("skopeo")) else {
-        return;
-    };
-    let (Some(_), Some(builder)) = (base("static-go", "amd64"), builder()) else { return };
-    let Some(bases) = base("static-go", "index") else { return };
-    registry.push(&bases, "gcr.io/distroless/static-debian13:nonroot");
-    registry.push(&builder, "docker.io/library/golang:1.26-trixie");
-    let mut place = Place::without_programs();
-    place.trivy("0", ":");
-    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", place.at("bin").display());
-    for (name, value) in [
-        ("PATH", path),
-        ("CONTAINERS_REGISTRIES_CONF", registry.stands_in_for(&["gcr.io", "docker.io"]).display().to_string()),
-        ("BUILDAH_ISOLATION", "chroot".into()),
-    ] {
-        place.environment.insert(name.into(), value);
+/// The catalogue's bases and builder in a registry of loopback, and the real Trivy with a database of the test's own.
+struct Workbench {
+    place: Place,
+    _registry: Registry,
+}
+
+impl Workbench {
+    /// `None` when a tool is absent.
+    fn new(flags: &[&str], database: Option<Database>) -> Option<Self> {
+        let mut place = Place::without_programs();
+        for tool in ["jq", "git"] {
+            system_tool(tool)?;
+        }
+        ran(bare(&place.repository(), &[&["render", "--out", ".", "--yes", "--force"], ANSWERS, flags].concat()))
+            .exited(0);
+        let trivy = own_tool("trivy")?.canonicalize().unwrap();
+        std::os::unix::fs::symlink(trivy, place.at("bin/trivy")).unwrap();
+        let cache = place.at("cache");
+        if let Some(database) = database {
+            database.write(&cache);
+        }
+        system_tool("skopeo")?;
+        let registry = Registry::start()?;
+        for (product, name) in BASES {
+            registry.push(&base(product, "index")?, name);
+        }
+        registry.push(&builder()?, BUILDER);
+        let names = registry.stands_in_for(&["gcr.io", "docker.io"]);
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", place.at("bin").display());
+        for (name, value) in [
+            ("PATH", path),
+            ("CONTAINERS_REGISTRIES_CONF", names.display().to_string()),
+            ("TRIVY_CACHE_DIR", cache.display().to_string()),
+        ] {
+            place.environment.insert(name.into(), value);
+        }
+        for name in ["DISABLE_TELEMETRY", "OFFLINE_SCAN", "SKIP_DB_UPDATE", "SKIP_JAVA_DB_UPDATE", "SKIP_VERSION_CHECK"]
+        {
+            place.environment.insert(format!("TRIVY_{name}"), "true".into());
+        }
+        Some(Self { place, _registry: registry })
     }
-    let run = place.rehearse(&["--engine", "buildah", "--format", "json", "--out", "../kept"]).exited(0);
+
+    /// With a builder that needs no time: it hands out the base itself.
+    fn without_building(database: Option<Database>) -> Option<Self> {
+        let bench = Self::new(&[], database)?;
+        for arch in ["amd64", "arm64"] {
+            let layouts = bench.place.at("layouts");
+            fs::create_dir_all(&layouts).unwrap();
+            std::os::unix::fs::symlink(base("static-go", arch)?, layouts.join(arch)).unwrap();
+        }
+        let docker = DOCKER.replace("LAYOUTS", &bench.place.at("layouts").display().to_string());
+        bench.place.program("docker", &docker.replace("cp -r \"", "cp -rL \""));
+        Some(bench)
+    }
+
+    /// With a real engine, whose storage is the tests' own.
+    fn with_engine(engine: &str, flags: &[&str], database: Database) -> Option<Self> {
+        root_rights()?;
+        system_tool(engine)?;
+        let mut bench = Self::new(flags, Some(database))?;
+        let settings = bench.place.at("storage.conf");
+        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rehearsals");
+        // What is mounted is forgotten when the machine starts anew, so it is noted where that is forgotten too.
+        let id: String =
+            Sha256::digest(store.as_os_str().as_encoded_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect();
+        let text =
+            format!("[storage]\ndriver = \"overlay\"\ngraphroot = {store:?}\nrunroot = \"/run/sbi-rehearsals-{id}\"\n");
+        fs::write(&settings, text).unwrap();
+        bench.place.environment.insert("CONTAINERS_STORAGE_CONF".into(), settings.display().to_string());
+        bench.place.environment.insert("BUILDAH_ISOLATION".into(), "chroot".into());
+        Some(bench)
+    }
+
+    /// What the engine keeps, beside base images.
+    fn containers(&self) -> String {
+        let storage = &self.place.environment["CONTAINERS_STORAGE_CONF"];
+        let output = Command::new("buildah")
+            .args(["containers", "--all", "--quiet"])
+            .env("CONTAINERS_STORAGE_CONF", storage)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn findings_of(built: &serde_json::Value) -> [u64; 5] {
+    ["critical", "high", "medium", "low", "unknown"].map(|severity| built["findings"][severity].as_u64().unwrap())
+}
+
+/// The engines share one store here, so one after the other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Nothing stands in for anything but the registries: buildah, skopeo and Trivy are real.
+#[test]
+fn buildah_and_trivy_rehearse_two_images_in_one_run() {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(|broken| broken.into_inner());
+    let flags = ["--image", "base-go", "--arch", "amd64"];
+    let Some(bench) = Workbench::with_engine("buildah", &flags, Database::clean()) else { return };
+    let run = bench.place.rehearse(&["--engine", "buildah", "--format", "json", "--out", "../kept"]).exited(0);
     let report = json(&run);
-    let image = &report["runs"][0];
-    for built in image["architectures"].as_array().unwrap() {
-        assert!(built["digest"].is_string() && built["bytes"].as_u64().unwrap() > 100_000, "{built}");
-        let layout = place.at("kept/artifacts").join(format!("image-{}", built["arch"].as_str().unwrap()));
+    let runs = report["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|run| run["image"].as_str().unwrap()).collect::<Vec<_>>(), ["static-go", "base-go"]);
+    for run in runs {
+        let [built] = run["architectures"].as_array().unwrap().as_slice() else { panic!("{run}") };
+        assert_eq!(findings_of(built), [0; 5]);
+        assert!(built["packages"].as_u64().unwrap() > 2, "{built}");
+        assert!(built["bytes"].as_u64().unwrap() < built["size_budget"].as_u64().unwrap(), "{built}");
+        let layout = bench.place.at("kept").join(run["image"].as_str().unwrap()).join("artifacts/image-amd64");
         let digest = built["digest"].as_str().unwrap().replacen(':', "/", 1);
         let manifest = fs::read_to_string(layout.join("blobs").join(digest)).unwrap();
         assert!(manifest.contains("org.opencontainers.image.base.digest"), "{manifest}");
         assert!(!manifest.contains("io.buildah"), "{manifest}");
+        assert!(run["index_digest"].is_string());
     }
-    assert!(image["index_digest"].is_string());
+    assert_eq!(bench.containers(), "");
+}
+
+#[test]
+fn podman_builds_the_same_through_the_stand_in_for_docker() {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(|broken| broken.into_inner());
+    let Some(bench) = Workbench::with_engine("podman", &["--arch", "amd64"], Database::clean()) else { return };
+    let run = bench.place.rehearse(&["--engine", "podman", "--format", "json"]).exited(0);
+    let report = json(&run);
+    assert_eq!(report["engine"]["name"], "podman");
+    let built = &report["runs"][0]["architectures"][0];
+    assert!(built["digest"].is_string() && built["bytes"].as_u64().unwrap() > 100_000, "{built}");
+    assert_eq!(bench.containers(), "");
+}
+
+/// A signal can come while the engine works outside of any `RUN`, which is when it can't end its container itself.
+#[test]
+fn buildah_that_is_ended_in_a_build_leaves_no_container() {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(|broken| broken.into_inner());
+    let Some(bench) = Workbench::with_engine("buildah", &["--arch", "amd64"], Database::clean()) else { return };
+    let mut command = bench.place.command(&["--engine", "buildah", "--verbose"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sbi starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("STEP 2/")), "it builds");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(bench.containers(), "");
+    bench.place.assert_nothing_left();
+}
+
+#[test]
+fn the_real_scanner_stops_the_rehearsal_by_what_it_finds_and_shows_it() {
+    let database = Database::clean().debian("netbase", "CVE-2026-30001", CRITICAL, Some("99"));
+    let Some(bench) = Workbench::without_building(Some(database)) else { return };
+    let run = bench.place.rehearse(&["--format", "json"]).exited(1);
+    for part in ["CVE-2026-30001", "netbase", "Findings: CRITICAL or HIGH", "help: `sbi rehearse --out DIR`"] {
+        assert!(run.stderr.contains(part), "`{part}` is missing in {}", run.stderr);
+    }
+    let report = json(&run);
+    assert_eq!(report["passed"], false);
+    for built in report["runs"][0]["architectures"].as_array().unwrap() {
+        assert_eq!(findings_of(built), [1, 0, 0, 0, 0]);
+    }
+    assert!(report["runs"][0]["index_digest"].is_null());
+}
+
+#[test]
+fn the_real_scanner_without_a_database_is_told_from_one_with_findings() {
+    let Some(bench) = Workbench::without_building(None) else { return };
+    let run = bench.place.rehearse(&["--arch", "amd64"]).exited(1);
+    for part in ["skip downloading DB", "step `Scan once`", "help: Trivy itself stopped", "TRIVY_CACHE_DIR"] {
+        assert!(run.stderr.contains(part), "`{part}` is missing in {}", run.stderr);
+    }
+    assert!(!run.stderr.contains("Findings") && run.stdout.contains("not scanned"), "{}{}", run.stdout, run.stderr);
 }
 
 /// What the stand-in for docker is not made for, it refuses aloud.

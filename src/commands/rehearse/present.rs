@@ -114,7 +114,7 @@ impl Report {
             }
         }
         list(&mut text, "Not rehearsed", &self.not_rehearsed);
-        list(&mut text, "Otherwise than on a runner", &self.otherwise);
+        list(&mut text, "Done otherwise than on a runner", &self.otherwise);
         let _ = match &self.kept_in {
             Some(out) => writeln!(text, "\nImages, scans, bills of material and logs are in {}", out.display()),
             None => writeln!(text, "\nNothing was kept: `--out DIR` keeps images, scans, bills of material and logs"),
@@ -132,7 +132,7 @@ fn list(text: &mut String, title: &str, items: &[String]) {
     }
 }
 
-/// Digest, size and findings in one line.
+/// Digest, size and findings, each in a line: a digest alone fills most of one.
 fn figures(built: &Built) -> String {
     let mut parts = vec![built.digest.clone().unwrap_or_else(|| "not built".into())];
     if let Some(bytes) = built.bytes {
@@ -150,7 +150,7 @@ fn figures(built: &Built) -> String {
         (None, _) if built.digest.is_some() => parts.push("not scanned".into()),
         (None, _) => {}
     }
-    parts.join("; ")
+    parts.join("\n               ")
 }
 
 /// Of a million bytes, as budgets are written.
@@ -263,7 +263,7 @@ fn otherwise(source: &Source, tools: &Tools) -> Vec<String> {
     let mut handed_on: Vec<&str> = tools.passed.variables.keys().map(String::as_str).collect();
     handed_on.retain(|name| name.starts_with("TRIVY_"));
     if !handed_on.is_empty() {
-        items.push(format!("Trivy was told where its database is: {}", handed_on.join(", ")));
+        items.push(format!("Trivy used settings of this machine: {}", handed_on.join(", ")));
     }
     if !tools.passed.withheld.is_empty() {
         let names = tools.passed.withheld.join(", ");
