@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 
 /// The checkout's root.
@@ -28,6 +29,20 @@ pub(crate) fn go_tool(name: &str) -> Option<PathBuf> {
     installed(root().join(".tools/go/bin").join(name))
 }
 
+/// Go itself: the one that the tools bring, or else the machine's.
+#[must_use = "a test without its tool must return early"]
+pub(crate) fn go() -> Option<PathBuf> {
+    let own = root().join(".tools/venv/bin/go");
+    installed(if own.is_file() { own } else { on_path("go").unwrap_or(own) })
+}
+
+/// The formatter that comes with [`go`].
+#[must_use = "a test without its tool must return early"]
+pub(crate) fn gofmt() -> Option<PathBuf> {
+    let output = Command::new(go()?).args(["env", "GOROOT"]).env("GOTOOLCHAIN", "local").output().unwrap();
+    installed(Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("bin/gofmt"))
+}
+
 /// A program with a folder of its own below `.tools`: `cosign` or `trivy`.
 #[must_use = "a test without its tool must return early"]
 pub(crate) fn own_tool(name: &str) -> Option<PathBuf> {
@@ -43,9 +58,12 @@ pub(crate) fn own_folder(name: &str) -> Option<PathBuf> {
 /// A program that Debian brings, such as `shellcheck`.
 #[must_use = "a test without its tool must return early"]
 pub(crate) fn system_tool(name: &str) -> Option<PathBuf> {
+    installed(on_path(name).unwrap_or_else(|| PathBuf::from(name)))
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
-    installed(found.unwrap_or_else(|| PathBuf::from(name)))
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// Building and running images mounts file systems.
