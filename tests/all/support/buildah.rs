@@ -26,6 +26,7 @@ pub(crate) struct Workshop {
     registry: Registry,
     /// Sends the real names to the registry.
     names: PathBuf,
+    no_sign_ins: PathBuf,
     /// Kept between runs of the tests: unpacking the builder image is what takes time.
     store: Store,
 }
@@ -72,7 +73,7 @@ fn start() -> Option<Workshop> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     // Podman notes where its store is: in a checkout that was moved or copied, it refuses the old one.
     let store = Store::at(&folder.join(format!("containers-{}", short_hash(folder))));
-    Some(Workshop { registry, names, store })
+    Some(Workshop { no_sign_ins: registry.no_sign_ins(), registry, names, store })
 }
 
 impl Workshop {
@@ -116,7 +117,8 @@ impl Workshop {
             .arg(context);
         let mut command = Command::new("sh");
         command.args(["-euc", &format!(r#"umask {umask}; exec "$0" "$@""#)]).arg(build.get_program());
-        command.args(build.get_args()).env("CONTAINERS_REGISTRIES_CONF", &self.names);
+        command.args(build.get_args());
+        command.env("CONTAINERS_REGISTRIES_CONF", &self.names).env("REGISTRY_AUTH_FILE", &self.no_sign_ins);
         let _alone = store.alone();
         let outcome = run(&mut command);
         // It keeps a container of each stage, each as large as the builder image.
@@ -160,7 +162,7 @@ impl Workshop {
     fn tool(&self, name: &str, store: &Store) -> Command {
         let mut command = Command::new(name);
         command.arg("--root").arg(&store.folder).arg("--runroot").arg(&store.mounts);
-        command.env("CONTAINERS_REGISTRIES_CONF", &self.names);
+        command.env("CONTAINERS_REGISTRIES_CONF", &self.names).env("REGISTRY_AUTH_FILE", &self.no_sign_ins);
         command
     }
 }

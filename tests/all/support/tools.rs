@@ -71,7 +71,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 pub(crate) fn root_rights() -> Option<()> {
     use std::os::unix::fs::MetadataExt as _;
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
-    installed(PathBuf::from(if is_root { "/" } else { "a builder with root's rights" })).map(drop)
+    if is_root { Some(()) } else { absent("root's rights", "run the tests as root") }
 }
 
 /// An absent tool leaves a test out where a person runs plain `cargo test`, and fails it where all must run.
@@ -79,17 +79,20 @@ pub(super) fn installed(path: PathBuf) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
+    absent(&path.strip_prefix(root()).unwrap_or(&path).display().to_string(), "run tests/run to install it")
+}
+
+fn absent<T>(what: &str, remedy: &str) -> Option<T> {
     let required = ["CI", "SBI_REQUIRE_TOOLS"].iter().any(|name| std::env::var_os(name).is_some());
-    assert!(!required, "{} is not installed: run tests/run", path.display());
-    say_once(&path);
+    assert!(!required, "this test needs {what}: {remedy}");
+    say_once(what, remedy);
     None
 }
 
 /// Once a tool, and past the harness, which hides what a passing test prints.
-fn say_once(path: &Path) {
-    static SAID: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    if SAID.lock().unwrap().insert(path.to_owned()) {
-        let shown = path.strip_prefix(root()).unwrap_or(path).display();
-        let _ = writeln!(std::io::stderr(), "left out what needs {shown}: `tests/run` installs it");
+fn say_once(what: &str, remedy: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap().insert(what.to_owned()) {
+        let _ = writeln!(std::io::stderr(), "left out what needs {what}: {remedy}");
     }
 }
