@@ -2,6 +2,7 @@
 
 mod bases;
 mod builds;
+mod digests;
 mod refusals;
 mod runs;
 mod sources;

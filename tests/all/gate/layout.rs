@@ -1,13 +1,13 @@
 //! Images made file by file, as OCI layouts with one manifest, the way the build job hands them over.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::tools::{root, system_tool};
+use crate::support::tools::{go, root};
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
@@ -147,12 +147,9 @@ pub(super) fn blob(layout: &Path, digest: &str) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// A static program of this machine's Go, for the architecture asked for. `None` without Go.
+/// A static Go program for the architecture asked for. `None` without Go.
 pub(super) fn go_program(arch: &str) -> Option<Vec<u8>> {
-    let go = system_tool("go").or_else(|| {
-        let path = PathBuf::from("/usr/local/go/bin/go");
-        path.is_file().then_some(path)
-    })?;
+    let go = go()?;
     let scratch = tempfile::tempdir().unwrap();
     std::fs::write(scratch.path().join("main.go"), "package main\n\nfunc main() { println(\"hello\") }\n").unwrap();
     std::fs::write(scratch.path().join("go.mod"), "module hello\n\ngo 1.24\n").unwrap();

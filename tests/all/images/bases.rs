@@ -19,6 +19,7 @@ fn a_pushed_base_keeps_its_digest_in_the_registry() {
 
     // Under the name that Dockerfiles have for it.
     let output = Command::new("skopeo")
+        .env("REGISTRY_AUTH_FILE", registry.no_sign_ins())
         .arg("--registries-conf")
         .arg(registry.stands_in_for(&["gcr.io"]))
         .args(["inspect", "--no-tags", "--format", "{{.Digest}}", "docker://gcr.io/distroless/static-debian13:nonroot"])

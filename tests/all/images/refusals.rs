@@ -20,15 +20,7 @@ fn build_on(product: &str, script: &str) -> Option<Outcome> {
     // By digest, as the pipeline names it.
     let reference = format!("{repository}@{}", planted.digest());
     let arguments = [("BASE_IMAGE", reference.as_str()), ("BUILDER_IMAGE", BUILDER)];
-    let rendered = Rendered::new(product);
-    let mut outcome = workshop.build(&rendered.image(), native(), &target, &arguments);
-    // On a busy machine this buildah now and then loses the last lines of a step that ends at once.
-    for _ in 0..4 {
-        if outcome.success || outcome.said.contains("audit: /") {
-            break;
-        }
-        outcome = workshop.build(&rendered.image(), native(), &target, &arguments);
-    }
+    let outcome = workshop.build(&Rendered::new(product).image(), native(), &target, &arguments);
     workshop.forget("", &reference);
     Some(outcome)
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{Rendered, facts, products};
-use crate::support::tools::{python_tool, system_tool};
+use crate::support::tools::{go, gofmt, python_tool};
 
 fn assert_clean(command: &mut Command, what: &str) {
     let output = command.output().unwrap();
@@ -38,7 +38,7 @@ fn every_dockerfile_keeps_to_what_all_builders_understand() {
 
 #[test]
 fn every_go_source_is_formatted_and_sound() {
-    let (Some(go), Some(gofmt)) = (system_tool("go"), system_tool("gofmt")) else { return };
+    let (Some(go), Some(gofmt)) = (go(), gofmt()) else { return };
     for product in products() {
         let rendered = Rendered::new(&product);
         for folder in [rendered.image().join("audit"), rendered.example()] {

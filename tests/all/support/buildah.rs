@@ -1,8 +1,9 @@
-//! A real builder, with a store of its own below Cargo's target folder, and the registry that it takes base and builder images from.
+//! A real builder, with a store below Cargo's target folder, and the registry that it takes base and builder images from.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 
@@ -25,15 +26,34 @@ pub(crate) struct Workshop {
     registry: Registry,
     /// Sends the real names to the registry.
     names: PathBuf,
-    one_at_a_time: Mutex<()>,
+    no_sign_ins: PathBuf,
+    /// Kept between runs of the tests: unpacking the builder image is what takes time.
+    store: Store,
+}
+
+/// Where a builder keeps images and containers.
+struct Store {
+    folder: PathBuf,
+    /// For what is mounted. That is forgotten when the machine starts anew, so it is noted where the note is, too.
+    mounts: PathBuf,
+}
+
+/// A builder that shares nothing with the workshop's but the registry, as another machine would. Ends with the test.
+pub(crate) struct Elsewhere<'a> {
+    workshop: &'a Workshop,
+    store: Store,
+    _folder: tempfile::TempDir,
 }
 
 /// How this builder works without a network but the loopback registry.
-const OPTIONS: [&str; 5] = [
-    "--isolation=chroot",
+const OPTIONS: [&str; 6] = [
+    // Not the isolation `chroot`: that one ends before it has passed on the last lines of a failed step.
+    "--isolation=oci",
+    "--runtime=runc",
     "--network=host",
-    "--pull=false",
     "--identity-label=false",
+    // A name that the store knows from an earlier run can mean another image by now.
+    "--pull-always",
     // This version looks for stages that are named by an ARG's default only when it skips none.
     "--skip-unused-stages=false",
 ];
@@ -63,7 +83,10 @@ fn start() -> Option<Workshop> {
     }
     let names = registry.stands_in_for(&["gcr.io", "docker.io", ECR]);
     std::fs::create_dir_all(root().join(".tools/gocache")).unwrap();
-    Some(Workshop { registry, names, one_at_a_time: Mutex::new(()) })
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // Podman notes where its store is: in a checkout that was moved or copied, it refuses the old one.
+    let store = Store::at(&folder.join(format!("containers-{}", short_hash(folder))));
+    Some(Workshop { no_sign_ins: registry.no_sign_ins(), registry, names, store })
 }
 
 impl Workshop {
@@ -74,8 +97,26 @@ impl Workshop {
     /// Builds one image for one architecture, without a network but the loopback registry, and with Go's cache of
     /// earlier builds. `target` is `oci:FOLDER:NAME` or a name in the store.
     pub(crate) fn build(&self, context: &Path, arch: &str, target: &str, args: &[(&str, &str)]) -> Outcome {
-        let mut command = self.tool("buildah");
-        command
+        self.build_in(&self.store, "022", context, arch, target, args)
+    }
+
+    /// A builder with an empty store.
+    pub(crate) fn elsewhere(&self) -> Elsewhere<'_> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        Elsewhere { workshop: self, store: Store::at(&folder.path().join("containers")), _folder: folder }
+    }
+
+    fn build_in(
+        &self,
+        store: &Store,
+        umask: &str,
+        context: &Path,
+        arch: &str,
+        target: &str,
+        args: &[(&str, &str)],
+    ) -> Outcome {
+        let mut build = self.tool("buildah", store);
+        build
             .arg("build")
             .args(OPTIONS)
             .args(["--timestamp=1700000000", &go_cache()])
@@ -83,22 +124,26 @@ impl Workshop {
             .args(args.iter().map(|(name, value)| format!("--build-arg={name}={value}")))
             .arg(format!("--tag={target}"))
             .arg(context);
-        let _one = self.alone();
+        let mut command = Command::new("sh");
+        command.args(["-euc", &format!(r#"umask {umask}; exec "$0" "$@""#)]).arg(build.get_program());
+        command.args(build.get_args());
+        command.env("CONTAINERS_REGISTRIES_CONF", &self.names).env("REGISTRY_AUTH_FILE", &self.no_sign_ins);
+        let _alone = store.alone();
         let outcome = run(&mut command);
         // It keeps a container of each stage, each as large as the builder image.
-        run(self.tool("buildah").args(["rm", "--all"]));
+        run(self.tool("buildah", store).args(["rm", "--all"]));
         outcome
     }
 
     /// Keeps every other build waiting: a build clears the store of all working containers when it ends.
-    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
-        self.one_at_a_time.lock().unwrap_or_else(|broken| broken.into_inner())
+    pub(crate) fn alone(&self) -> File {
+        self.store.alone()
     }
 
     /// A program `docker` for a pipeline's build step: takes the words of `docker buildx build` that stand there, and
     /// no others, and builds with this builder. Who runs it holds `alone`.
     pub(crate) fn docker(&self) -> String {
-        let tool = self.tool("buildah");
+        let tool = self.tool("buildah", &self.store);
         let mut words = vec!["/usr/bin/env".to_owned()];
         for (name, value) in tool.get_envs() {
             words.push(format!("'{}={}'", name.display(), value.unwrap_or_default().display()));
@@ -133,27 +178,52 @@ impl Workshop {
     /// Ends and forgets a container and its image. Both may be gone.
     pub(crate) fn forget(&self, container: &str, image: &str) {
         run(self.podman().args(["rm", "--force", "--time=5", container]));
-        run(self.tool("buildah").args(["rmi", image]));
+        run(self.tool("buildah", &self.store).args(["rmi", image]));
     }
 
     fn podman(&self) -> Command {
-        let mut command = self.tool("podman");
+        let mut command = self.tool("podman", &self.store);
         command.args(["--runtime=runc", "--cgroup-manager=cgroupfs"]);
         command
     }
 
-    fn tool(&self, name: &str) -> Command {
-        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("containers");
-        // What is mounted is forgotten when the machine starts anew, so it is noted where that is forgotten too.
-        let run: String =
-            Sha256::digest(store.as_os_str().as_encoded_bytes())[..4].iter().map(|b| format!("{b:02x}")).collect();
+    fn tool(&self, name: &str, store: &Store) -> Command {
         let mut command = Command::new(name);
+        command.arg("--root").arg(&store.folder).arg("--runroot").arg(&store.mounts);
+        command.env("CONTAINERS_REGISTRIES_CONF", &self.names).env("REGISTRY_AUTH_FILE", &self.no_sign_ins);
         command
-            .arg("--root")
-            .arg(store)
-            .arg(format!("--runroot=/run/sbi-tests-{run}"))
-            .env("CONTAINERS_REGISTRIES_CONF", &self.names);
-        command
+    }
+}
+
+impl Elsewhere<'_> {
+    /// The same build under a umask that hides from others what is made.
+    pub(crate) fn build(&self, context: &Path, arch: &str, target: &str, args: &[(&str, &str)]) -> Outcome {
+        self.workshop.build_in(&self.store, "077", context, arch, target, args)
+    }
+}
+
+impl Drop for Elsewhere<'_> {
+    fn drop(&mut self) {
+        // Takes the mounts down; the files go with the folder.
+        run(self.workshop.tool("buildah", &self.store).args(["rmi", "--all", "--force"]));
+        let _ = Command::new("umount").arg(self.store.folder.join("overlay")).output();
+        let _ = std::fs::remove_dir_all(&self.store.mounts);
+    }
+}
+
+impl Store {
+    fn at(folder: &Path) -> Self {
+        let mounts = PathBuf::from(format!("/run/sbi-tests-{}", short_hash(folder)));
+        Self { folder: folder.to_owned(), mounts }
+    }
+
+    /// One build at a time, in this process and in any other that runs these tests: after each, every container goes.
+    /// Others wait until the file that is returned is closed.
+    fn alone(&self) -> File {
+        std::fs::create_dir_all(&self.folder).unwrap();
+        let file = File::create(self.folder.with_extension("lock")).unwrap();
+        file.lock().unwrap();
+        file
     }
 }
 
@@ -214,6 +284,10 @@ impl Outcome {
         assert!(!self.success, "passed: {}", self.said);
         assert!(self.said.contains(reason), "failed without `{reason}`: {}", self.said);
     }
+}
+
+fn short_hash(path: &Path) -> String {
+    Sha256::digest(path.as_os_str().as_encoded_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn run(command: &mut Command) -> Outcome {

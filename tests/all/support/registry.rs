@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
 
 use super::tools::system_tool;
 
@@ -14,6 +15,8 @@ pub(crate) struct Registry {
     folder: tempfile::TempDir,
     process: Child,
     pipe: Option<ChildStdin>,
+    /// Two pushes of one blob at the same time: one finds half of it there, and fails.
+    one_push_at_a_time: Mutex<()>,
 }
 
 impl Registry {
@@ -39,6 +42,7 @@ impl Registry {
             ),
         )
         .unwrap();
+        std::fs::write(folder.path().join("auth.json"), "{}").unwrap();
         let mut process = Command::new("sh")
             .args(["-c", KEEPER])
             .arg(&settings)
@@ -60,7 +64,7 @@ impl Registry {
             .expect("docker-registry tells its port");
         // A full pipe would stop it.
         std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { address, folder, process, pipe })
+        Some(Self { address, folder, process, pipe, one_push_at_a_time: Mutex::new(()) })
     }
 
     /// `127.0.0.1:PORT`
@@ -73,8 +77,8 @@ impl Registry {
         self.folder.path().join("storage")
     }
 
-    /// A settings file for buildah's `CONTAINERS_REGISTRIES_CONF` and skopeo's `--registries-conf`: what is asked of one of these hosts is asked of this registry,
-    /// as `HOST/REPOSITORY`. The names in Dockerfiles stay as they are.
+    /// A settings file for buildah's `CONTAINERS_REGISTRIES_CONF` and skopeo's `--registries-conf`: what is asked of
+    /// one of these hosts is asked of this registry, as `HOST/REPOSITORY`. The names in Dockerfiles stay as they are.
     pub(crate) fn stands_in_for(&self, hosts: &[&str]) -> PathBuf {
         let mut text = format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", self.address);
         for host in hosts {
@@ -86,12 +90,20 @@ impl Registry {
         path
     }
 
+    /// A file for `REGISTRY_AUTH_FILE` without a sign-in: those of the person who runs the tests are none of theirs.
+    pub(crate) fn no_sign_ins(&self) -> PathBuf {
+        self.folder.path().join("auth.json")
+    }
+
     /// Copies an OCI layout to `repository:tag` (or an index, when the layout holds one), digests unchanged.
     pub(crate) fn push(&self, layout: &Path, reference: &str) {
         let mut command = Command::new("skopeo");
         command.args(["copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
         command.arg(format!("oci:{}", layout.display())).arg(format!("docker://{}/{reference}", self.address()));
+        command.env("REGISTRY_AUTH_FILE", self.no_sign_ins());
+        let alone = self.one_push_at_a_time.lock().unwrap_or_else(|broken| broken.into_inner());
         let output = command.output().expect("skopeo starts");
+        drop(alone);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_yaml_ng::Value;
 
 use super::{Combination, matrix, public, rendered, text, write};
-use crate::support::tools::{go_tool, node_package, python_tool, root, system_tool};
+use crate::support::tools::{go, go_tool, node_package, python_tool, root, system_tool};
 use sbi::model::config::Auth;
 use sbi::templates::{CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 
@@ -402,7 +402,7 @@ fn what_is_downloaded_is_checked_against_a_checksum_in_the_file() {
 
 #[test]
 fn the_example_and_the_audit_are_sound_go() {
-    let Some(go) = system_tool("go") else { return };
+    let Some(go) = go() else { return };
     let folder = tempfile::tempdir().unwrap();
     write(&rendered(&public()), folder.path());
     for program in ["audit", "example"] {
