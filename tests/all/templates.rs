@@ -4,6 +4,7 @@ mod documents;
 mod linters;
 mod pins;
 mod rescan;
+mod runner;
 mod scripts;
 
 use std::collections::BTreeMap;
