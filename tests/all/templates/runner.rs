@@ -345,7 +345,9 @@ impl Run {
             }
             "github/codeql-action/upload-sarif" => {
                 if workspace.join(with("sarif_file").unwrap()).is_file() {
-                    let line = format!("sarif {} {}\n", with("category").unwrap(), with("ref").unwrap());
+                    // Without a ref, it is the run's own.
+                    let reference = with("ref").unwrap_or_default();
+                    let line = format!("sarif {} {reference}\n", with("category").unwrap());
                     let calls = format!("{}{line}", self.read("calls"));
                     std::fs::write(self.at("calls"), calls).unwrap();
                 }
