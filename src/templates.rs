@@ -103,7 +103,8 @@ pub fn references(config: &Config) -> Result<Vec<String>, Failure> {
 /// carry the digest of `pins` behind the tag where there is one.
 ///
 /// # Errors
-/// Names the image that the catalogue lacks, or the publisher's name or contact that can't be written safely.
+/// Names what `Config::check` refuses, the image that the catalogue lacks, or the publisher's name or contact that can't
+/// be written safely.
 pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure> {
     let chosen = Chosen::of(config, pins)?;
     escape::check_publisher_name(&config.publisher.name)?;
@@ -162,25 +163,20 @@ struct Chosen {
 
 impl Chosen {
     /// # Errors
-    /// Names the image that the catalogue lacks or that is named twice, and the architecture that an image lacks.
+    /// Names what does not fit together in the configuration, the image that the catalogue lacks, and the architecture
+    /// that an image lacks.
     fn of(config: &Config, pins: &Pins) -> Result<Self, Failure> {
+        // From here on, images and architectures are named, and each once.
+        config.check().map_err(|failure| failure.hinted(format!("mend `{CONFIG_FILE}`")))?;
         let mut known = catalogue::products();
         let list = known.iter().map(|product| product.name.to_string()).collect::<Vec<_>>().join(", ");
         let mut products = Vec::new();
-        for (at, name) in config.publish.images.iter().enumerate() {
-            if config.publish.images[..at].contains(name) {
-                return Err(Failure::usage(format!("`publish.images` in {CONFIG_FILE} names `{name}` twice"))
-                    .hinted("name each image once"));
-            }
+        for name in &config.publish.images {
             let Some(found) = known.iter().position(|product| product.name == *name) else {
                 return Err(Failure::usage(format!("there is no image `{name}` in the catalogue"))
                     .hinted(format!("this version of sbi knows: {list}")));
             };
             products.push(known.swap_remove(found));
-        }
-        if products.is_empty() {
-            return Err(Failure::usage(format!("`publish.images` in {CONFIG_FILE} names no image"))
-                .hinted(format!("name one or more of {list}")));
         }
         let architectures = architectures(config, &products)?;
         Ok(Self { products, architectures, pins: pins.clone() })
@@ -205,11 +201,6 @@ fn architectures(config: &Config, products: &[Product]) -> Result<Vec<Architectu
     };
     let mut sorted = wanted.clone();
     sorted.sort_unstable();
-    sorted.dedup();
-    if sorted.is_empty() || sorted.len() != wanted.len() {
-        return Err(Failure::usage(format!("`publish.architectures` in {CONFIG_FILE} names one twice, or none"))
-            .hinted("leave it out to build for every architecture that the image promises"));
-    }
     for (name, promised) in promised {
         if let Some(lacking) = sorted.iter().find(|one| !promised.contains(one)) {
             return Err(Failure::usage(format!("the image `{name}` does not promise {}", lacking.as_str()))

@@ -4,6 +4,7 @@ mod documents;
 mod linters;
 mod pins;
 mod rescan;
+mod runner;
 mod scripts;
 
 use std::collections::BTreeMap;
@@ -243,7 +244,7 @@ fn an_unknown_image_is_refused_with_the_list_of_known_ones() {
 
 #[test]
 fn no_image_and_the_same_image_twice_are_refused() {
-    for (images, reason) in [(vec![], "names no image"), (vec!["static-go", "static-go"], "names `static-go` twice")] {
+    for (images, reason) in [(vec![], "names no image"), (vec!["static-go", "static-go"], "names static-go twice")] {
         let mut config = public();
         config.publish.images = images.into_iter().map(|name| ImageName::new(name).unwrap()).collect();
         let failure = templates::render(&config, &Pins::default()).unwrap_err();
@@ -254,11 +255,13 @@ fn no_image_and_the_same_image_twice_are_refused() {
 
 #[test]
 fn architectures_are_named_once_and_at_least_one() {
-    for architectures in [vec![], vec![Architecture::Arm64, Architecture::Arm64]] {
+    for (architectures, reason) in
+        [(vec![], "names no architecture"), (vec![Architecture::Arm64, Architecture::Arm64], "names arm64 twice")]
+    {
         let mut config = public();
         config.publish.architectures = Some(architectures);
         let failure = templates::render(&config, &Pins::default()).unwrap_err();
-        assert!(failure.message().contains("names one twice, or none"), "{}", failure.message());
+        assert!(failure.message().contains(reason), "{}", failure.message());
     }
     // Their order is no difference.
     let mut turned = public();

@@ -2,7 +2,8 @@
 //
 //   node iam-judge.mjs NODE_MODULES <question.json >answer.json
 //
-// { "sweep":  { policies, scope, nearMisses, repositories } }  what each policy allows out of all that AWS knows
+// { "sweep":  { policies, scope, nearMisses, repositories } }  what the first policy allows out of all that AWS knows, and
+//                                                              whether each other one allows the same
 // { "calls":  { policies, scope, calls: [[action, resource]] } }  whether each policy allows each call
 // { "trust":  { documents, scope, tokens: [{ provider, claims }], role } }  whether each document lets each token in
 //
@@ -92,9 +93,15 @@ async function sweep({ policies, scope, nearMisses, repositories }) {
   const { actions, known, odd } = await everyCall({ scope, nearMisses, repositories });
   const loaded = policies.map((policy) => checkedPolicy(policy, validateIdentityPolicy));
   const calls = [...known, ...odd];
-  const allowed = loaded.map((policy) =>
-    calls.filter(([action, resource]) => engineAllows(policy, scope, action, resource)),
-  );
+  const by = (policy) => ([action, resource]) => engineAllows(policy, scope, action, resource);
+  const allowed = calls.filter(by(loaded[0]));
+  // A policy is another one at the first call that it answers otherwise. Most differ where the first allows something,
+  // or in the same service; only one that is alike is asked about everything.
+  const ours = new Set(allowed);
+  const services = new Set(allowed.map(([action]) => action.split(':')[0]));
+  const distance = (call) => (ours.has(call) ? 0 : services.has(call[0].split(':')[0]) ? 1 : 2);
+  const nearest = [0, 1, 2].flatMap((far) => calls.filter((call) => distance(call) === far));
+  const alike = loaded.slice(1).map((policy) => nearest.every((call) => by(policy)(call) === ours.has(call)));
   // The first policy once more by the checked call; the two ways of asking must agree.
   const checked = [];
   let unchecked = 0;
@@ -103,7 +110,7 @@ async function sweep({ policies, scope, nearMisses, repositories }) {
     if (answer.allowed) checked.push([action, resource]);
     if (answer.unchecked) unchecked += 1;
   }
-  return { actions, simulations: known.length, odd: odd.length, unchecked, checked, allowed };
+  return { actions, simulations: known.length, odd: odd.length, unchecked, checked, allowed, alike };
 }
 
 async function judgeCalls({ policies, scope, calls }) {

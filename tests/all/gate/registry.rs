@@ -1,12 +1,12 @@
 //! A real registry on loopback that asks for a password, and a proxy before it that has a bad day on demand.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use crate::support::tools::system_tool;
+use crate::support::registry;
 
 pub(super) const USER: &str = "AWS";
 pub(super) const PASSWORD: &str = "a-password-of-twelve-hours";
@@ -21,63 +21,29 @@ pub(super) fn basic_auth() -> String {
 
 pub(super) struct Registry {
     pub(super) address: SocketAddr,
-    folder: tempfile::TempDir,
-    /// Ends the registry when dropped, and when this process dies: it lives as long as this pipe.
-    process: Child,
+    /// Ends with this value.
+    process: registry::Registry,
+    /// Where the password file is.
+    _settings: tempfile::TempDir,
 }
 
 impl Registry {
     /// An empty registry on a free port that asks for the password, `None` when it is not installed.
     pub(super) fn start() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
-        let auth = serde_json::json!({"htpasswd": {"realm": "tests", "path": folder.path().join("htpasswd")}});
-        Self::serve(folder, Some(auth))
+        let settings = tempfile::tempdir().unwrap();
+        let file = settings.path().join("htpasswd");
+        std::fs::write(&file, HTPASSWD).unwrap();
+        let auth = format!("auth: {{htpasswd: {{realm: tests, path: '{}'}}}}\n", file.display());
+        Some(Self::of(registry::Registry::configured(&auth)?, settings))
     }
 
     /// One that lets everybody in, as the registries of public images do.
     pub(super) fn start_public() -> Option<Self> {
-        Self::serve(tempfile::tempdir().unwrap(), None)
+        Some(Self::of(registry::Registry::start()?, tempfile::tempdir().unwrap()))
     }
 
-    fn serve(folder: tempfile::TempDir, auth: Option<serde_json::Value>) -> Option<Self> {
-        let program = system_tool("docker-registry")?;
-        let mut settings = serde_json::json!({
-            "version": 0.1,
-            "log": {"level": "info", "formatter": "json"},
-            "storage": {"filesystem": {"rootdirectory": folder.path().join("data")}, "delete": {"enabled": true}},
-            "http": {"addr": "127.0.0.1:0"},
-        });
-        if let Some(auth) = auth {
-            settings["auth"] = auth;
-        }
-        // JSON is YAML.
-        let file = folder.path().join("registry.yml");
-        std::fs::write(&file, settings.to_string()).unwrap();
-        let mut process = Command::new("bash")
-            .args(["-c", "\"$0\" serve \"$1\" 2>&1 & server=$!; cat > /dev/null; kill \"$server\"; wait"])
-            .arg(program)
-            .arg(&file)
-            .env_clear()
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map(|line| line.unwrap())
-            .find_map(|line| {
-                let start = line.find("listening on ")? + "listening on ".len();
-                line[start..].split(['"', ',', ' ']).next()?.parse().ok()
-            })
-            .expect("the registry tells where it listens");
-        // Its log is read to the end, or it would stop when the pipe is full.
-        std::thread::spawn(move || lines.for_each(drop));
-        Some(Self { address, folder, process })
+    fn of(process: registry::Registry, settings: tempfile::TempDir) -> Self {
+        Self { address: process.address().parse().unwrap(), process, _settings: settings }
     }
 
     /// The status, digest and body of a manifest, as anybody with read rights gets it.
@@ -103,7 +69,7 @@ impl Registry {
 
     /// Every file of the registry's store, to tell that a refused attempt changed nothing.
     pub(super) fn stored(&self) -> Vec<String> {
-        let output = Command::new("find").arg(self.folder.path().join("data")).args(["-type", "f"]).output().unwrap();
+        let output = Command::new("find").arg(self.process.storage()).args(["-type", "f"]).output().unwrap();
         let mut files: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
         files.sort();
         files
@@ -113,7 +79,7 @@ impl Registry {
     pub(super) fn serve_instead(&self, digest: &str, other: &str) {
         let file = |digest: &str| {
             let hex = digest.trim_start_matches("sha256:");
-            self.folder.path().join(format!("data/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
+            self.process.storage().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
         };
         assert!(file(digest).is_file(), "{digest} is stored");
         std::fs::copy(file(other), file(digest)).unwrap();
@@ -149,13 +115,6 @@ impl Registry {
         });
         let status = String::from_utf8_lossy(&output.stdout[split + 1..]).parse().unwrap();
         (status, output.stdout[..split].to_vec())
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
     }
 }
 

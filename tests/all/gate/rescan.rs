@@ -30,7 +30,7 @@ impl Issues {
         let at = |name: &str| self.folder.path().join(name);
         std::fs::write(at("issues"), json!(self.list).to_string()).unwrap();
         std::fs::write(at("calls"), "").unwrap();
-        run.program("gh", &std::fs::read_to_string(root().join("tests/tools/night-stand-ins/gh")).unwrap());
+        run.program("gh", &std::fs::read_to_string(root().join("tests/tools/stand-ins/gh")).unwrap());
         for (name, file) in [("CALLS", "calls"), ("GH_ISSUES", "issues"), ("GH_POSTED", "posted")] {
             run.give(name, &at(file).display().to_string());
         }

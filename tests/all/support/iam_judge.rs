@@ -22,8 +22,10 @@ pub(crate) struct Sweep {
     pub(crate) unchecked: u64,
     /// What the first policy allows by the checked call.
     pub(crate) checked: BTreeSet<Call>,
-    /// What each policy allows by the engine alone.
-    pub(crate) allowed: Vec<BTreeSet<Call>>,
+    /// What the first policy allows by the engine alone.
+    pub(crate) allowed: BTreeSet<Call>,
+    /// Whether each other policy allows the same as the first, by the engine alone.
+    pub(crate) alike: Vec<bool>,
 }
 
 /// A GitHub OIDC token as IAM sees it.
@@ -95,7 +97,8 @@ impl Judge {
             simulations: answer["simulations"].as_u64().unwrap(),
             unchecked: answer["unchecked"].as_u64().unwrap(),
             checked: set(&answer["checked"]),
-            allowed: answer["allowed"].as_array().unwrap().iter().map(set).collect(),
+            allowed: set(&answer["allowed"]),
+            alike: serde_json::from_value(answer["alike"].clone()).unwrap(),
         }
     }
 

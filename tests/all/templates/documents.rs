@@ -5,69 +5,29 @@ use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sbi::model::config::{Architecture, Auth, Config, Visibility};
+use sbi::model::config::{Auth, Visibility};
 use sbi::model::desired::RenderedFile;
-use sbi::model::names::{EnvironmentName, ImageName};
+use sbi::model::names::ImageName;
 use sbi::templates;
 use serde_yaml_ng::Value;
 
-use super::{public, rendered, text};
+use super::{Combination, Options, USUAL, config, matrix, public, rendered, text};
 use crate::support::tools::system_tool;
 
 const DOCUMENTS: [&str; 3] = ["README.md", "SECURITY.md", "docs/verify.md"];
 
-/// What the documents and the nightly workflow differ in.
-pub(super) fn config(
-    auth: Auth,
-    visibility: Visibility,
-    environment: Option<&str>,
-    architectures: Option<Vec<Architecture>>,
-) -> Config {
-    let mut config = public();
-    config.publish.auth = auth;
-    config.github.visibility = visibility;
-    config.publish.environment = environment.map(|name| EnvironmentName::new(name).unwrap());
-    config.publish.architectures = architectures;
-    // The default: public repositories sign.
-    config.publish.signing = None;
-    config
-}
-
-/// Every combination of those, each with one image and with every image of the catalogue.
-pub(super) fn matrix() -> Vec<(String, Config)> {
-    let mut all = Vec::new();
-    for auth in [Auth::Oidc, Auth::AccessKey] {
-        for visibility in [Visibility::Public, Visibility::Private] {
-            for environment in [Some("release"), None] {
-                for architectures in [None, Some(vec![Architecture::Amd64])] {
-                    for several in [false, true] {
-                        let mut config = config(auth, visibility, environment, architectures.clone());
-                        if several {
-                            config.publish.images = templates::images().into_iter().map(|image| image.name).collect();
-                        }
-                        let count = config.publish.images.len();
-                        let place = environment.unwrap_or("none");
-                        let (auth, visibility) = (auth.as_str(), visibility.as_str());
-                        all.push((format!("{auth}-{visibility}-{place}-{architectures:?}-{count}"), config));
-                    }
-                }
-            }
-        }
-    }
-    all
-}
-
 /// Every document of every combination, the release notes of each image included, by where it stands.
-fn documents() -> Vec<(String, PathBuf, String, Vec<RenderedFile>)> {
+fn documents() -> Vec<(String, PathBuf, String, &'static Combination)> {
     let mut all = Vec::new();
-    for (name, config) in matrix() {
-        let files = rendered(&config);
+    for combination in matrix() {
+        let Combination { name, config, .. } = combination;
         for path in DOCUMENTS {
-            all.push((format!("{name}: {path}"), PathBuf::from(path), text(&files, path).to_owned(), files.clone()));
+            let text = combination.text(path).to_owned();
+            all.push((format!("{name}: {path}"), PathBuf::from(path), text, combination));
         }
         for image in &config.publish.images {
-            let notes = templates::release_notes(&config, image);
-            all.push((format!("{name}: notes of {image}"), PathBuf::from("notes"), notes, files.clone()));
+            let notes = templates::release_notes(config, image);
+            all.push((format!("{name}: notes of {image}"), PathBuf::from("notes"), notes, combination));
         }
     }
     all
@@ -76,8 +36,14 @@ fn documents() -> Vec<(String, PathBuf, String, Vec<RenderedFile>)> {
 #[test]
 fn what_people_read_is_as_reviewed() {
     let signed = public();
-    let mut unsigned = config(Auth::AccessKey, Visibility::Private, None, None);
-    unsigned.publish.images = templates::images().into_iter().map(|image| image.name).collect();
+    let unsigned = config(Options {
+        auth: Auth::AccessKey,
+        visibility: Visibility::Private,
+        environment: None,
+        several: true,
+        signing: false,
+        ..USUAL
+    });
     for (kind, config) in [("public-signed", signed), ("private-unsigned", unsigned)] {
         let files = rendered(&config);
         for path in DOCUMENTS {
@@ -96,7 +62,7 @@ fn links(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_link_leads_to_a_file_that_is_rendered() {
-    for (name, place, text, files) in documents() {
+    for (name, place, text, combination) in documents() {
         for target in links(&text) {
             let of_repository = "https://github.com/acme/base-images/blob/";
             let path = match target.strip_prefix(of_repository) {
@@ -108,7 +74,7 @@ fn every_link_leads_to_a_file_that_is_rendered() {
                 None if target.starts_with("https://") => continue,
                 None => normal(&place.parent().unwrap().join(target)),
             };
-            let there = files.iter().any(|file| Path::new(&file.path).starts_with(&path));
+            let there = combination.files.iter().any(|file| Path::new(&file.path).starts_with(&path));
             assert!(there, "{name}: {target} leads nowhere");
         }
     }
@@ -154,10 +120,9 @@ fn every_command_is_one_that_a_shell_and_shellcheck_accept() {
 
 #[test]
 fn only_what_is_signed_is_said_to_be_signed() {
-    for (name, config) in matrix() {
-        let files = rendered(&config);
-        let notes = templates::release_notes(&config, &config.publish.images[0]);
-        for text in [text(&files, "docs/verify.md"), text(&files, "README.md"), notes.as_str()] {
+    for Combination { name, config, files, .. } in matrix() {
+        let notes = templates::release_notes(config, &config.publish.images[0]);
+        for text in [text(files, "docs/verify.md"), text(files, "README.md"), notes.as_str()] {
             if !config.signs() {
                 for absent in ["cosign", "SLSA", "signature"] {
                     assert!(!text.contains(absent), "{name}: {absent}");
@@ -165,26 +130,25 @@ fn only_what_is_signed_is_said_to_be_signed() {
             }
         }
         let identity = "https://github.com/acme/base-images/.github/workflows/publish-to-ecr.yml@refs/tags/";
-        for text in [notes.as_str(), text(&files, "docs/verify.md")] {
+        for text in [notes.as_str(), text(files, "docs/verify.md")] {
             assert_eq!(text.contains("cosign verify "), config.signs(), "{name}");
         }
         assert_eq!(notes.contains(identity), config.signs(), "{name}");
-        assert_eq!(text(&files, "docs/verify.md").contains(identity), config.signs(), "{name}");
+        assert_eq!(text(files, "docs/verify.md").contains(identity), config.signs(), "{name}");
     }
 }
 
 #[test]
 fn every_image_stands_in_every_document_with_its_own_facts() {
-    for (name, config) in matrix() {
-        let files = rendered(&config);
+    for Combination { name, config, files, .. } in matrix() {
         for outlet in config.outlets() {
             let place = format!("{}/{}", config.ecr_registry(), outlet.ecr_repository);
-            assert!(text(&files, "README.md").contains(&format!("docker pull {place}:v1.0.0")), "{name}");
-            assert!(text(&files, "docs/verify.md").contains(&place), "{name}");
+            assert!(text(files, "README.md").contains(&format!("docker pull {place}:v1.0.0")), "{name}");
+            assert!(text(files, "docs/verify.md").contains(&place), "{name}");
             for path in ["README.md", "SECURITY.md"] {
-                assert!(text(&files, path).contains(&format!("| {} | ", outlet.image)), "{name}: {path}");
+                assert!(text(files, path).contains(&format!("| {} | ", outlet.image)), "{name}: {path}");
             }
-            let notes = templates::release_notes(&config, &outlet.image);
+            let notes = templates::release_notes(config, &outlet.image);
             assert!(notes.contains(&format!("{place}:v1.0.0")), "{name}: {notes}");
         }
     }
@@ -192,9 +156,9 @@ fn every_image_stands_in_every_document_with_its_own_facts() {
 
 #[test]
 fn no_platform_is_named_that_is_not_published() {
-    for (name, config) in matrix() {
+    for Combination { name, config, files, .. } in matrix() {
         let both = config.publish.architectures.is_none();
-        assert_eq!(text(&rendered(&config), "README.md").contains("linux/arm64"), both, "{name}");
+        assert_eq!(text(files, "README.md").contains("linux/arm64"), both, "{name}");
     }
 }
 
@@ -205,9 +169,8 @@ fn notes_of_an_image_that_is_not_published_are_the_marker_alone() {
 }
 
 /// The `directories` of one ecosystem in Dependabot's configuration.
-fn directories(config: &Config, ecosystem: &str) -> BTreeSet<String> {
-    let files = rendered(config);
-    let dependabot: Value = serde_yaml_ng::from_str(text(&files, ".github/dependabot.yml")).unwrap();
+fn directories(files: &[RenderedFile], ecosystem: &str) -> BTreeSet<String> {
+    let dependabot: Value = serde_yaml_ng::from_str(text(files, ".github/dependabot.yml")).unwrap();
     let updates = dependabot["updates"].as_sequence().unwrap();
     for update in updates {
         assert_eq!(update["cooldown"]["default-days"], 7);
@@ -219,13 +182,13 @@ fn directories(config: &Config, ecosystem: &str) -> BTreeSet<String> {
 
 #[test]
 fn dependabot_looks_into_every_folder_that_has_something_to_renew() {
-    for (name, config) in matrix() {
+    for Combination { name, files, .. } in matrix() {
         for (ecosystem, file) in [("docker", "Dockerfile"), ("gomod", "go.mod")] {
-            let expected: BTreeSet<String> = rendered(&config)
+            let expected: BTreeSet<String> = files
                 .iter()
                 .filter_map(|rendered| rendered.path.strip_suffix(&format!("/{file}")).map(|path| format!("/{path}")))
                 .collect();
-            assert_eq!(directories(&config, ecosystem), expected, "{name}: {ecosystem}");
+            assert_eq!(directories(files, ecosystem), expected, "{name}: {ecosystem}");
             assert!(!expected.is_empty());
         }
     }

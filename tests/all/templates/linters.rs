@@ -19,6 +19,25 @@ pub(super) fn assert_clean(command: &mut Command, what: &str) {
     assert!(output.status.success(), "{what}:\n{said}");
 }
 
+/// The judge can say no: what a program says about a spoiled file, which it must refuse for this reason.
+#[track_caller]
+fn assert_refuses(command: &mut Command, file: &Path, reason: &str) {
+    let output = command.arg(file).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && said.contains(reason), "no `{reason}`:\n{said}");
+}
+
+/// A rendered file with something changed, in a repository's folder of its own; the path leads to it.
+fn spoiled(folder: &Path, path: &str, change: impl FnOnce(&str) -> String) -> PathBuf {
+    let text = text(&rendered(&public()), path).to_owned();
+    let changed = change(&text);
+    assert_ne!(text, changed, "{path} is not spoiled");
+    let place = folder.join("spoiled").join(path);
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, changed).unwrap();
+    place
+}
+
 /// A folder with every combination below its name: one process of a linter reads them all.
 fn every_combination() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -42,6 +61,9 @@ fn zizmor_finds_nothing_in_its_strictest_persona() {
     // One input a repository, so that each is read as one.
     command.args(options).args(matrix().iter().map(|combination| &combination.name)).current_dir(&folder);
     assert_clean(&mut command, "zizmor");
+
+    let path = spoiled(folder.path(), WORKFLOW, |text| text.replace("persist-credentials: false", "fetch-depth: 1"));
+    assert_refuses(Command::new(&zizmor).args(options), &path, "artipacked");
 }
 
 #[test]
@@ -70,6 +92,12 @@ fn the_published_schemas_accept_workflows_and_dependabot() {
         let mut command = Command::new(&check);
         command.args(["--builtin-schema", schema]).args(in_every_combination(folder.path(), path));
         assert_clean(&mut command, path);
+
+        let path = spoiled(folder.path(), path, |text| {
+            text.replacen("runs-on:", "runs-at:", 1).replacen("package-ecosystem:", "package-system:", 1)
+        });
+        let reason = if schema == "vendor.dependabot" { "package-system" } else { "runs-at" };
+        assert_refuses(Command::new(&check).args(["--builtin-schema", schema]), &path, reason);
     }
 }
 
@@ -81,12 +109,16 @@ fn yamllint_finds_nothing() {
     // It is slow, and much is the same in many combinations.
     let mut seen = std::collections::BTreeSet::new();
     let mut command = Command::new(&yamllint);
-    command.arg("--strict").arg("-c").arg(rules).current_dir(&folder);
+    command.arg("--strict").arg("-c").arg(&rules).current_dir(&folder);
     for Combination { name, files, .. } in matrix() {
         let yaml = files.iter().filter(|file| file.path.ends_with(".yml") || file.path.ends_with(".yaml"));
         command.args(yaml.filter(|file| seen.insert(&file.text)).map(|file| Path::new(name).join(&file.path)));
     }
     assert_clean(&mut command, "yamllint");
+
+    let path = spoiled(folder.path(), WORKFLOW, |text| format!("{text}name: Told twice\n"));
+    let mut command = Command::new(&yamllint);
+    assert_refuses(command.arg("--strict").arg("-c").arg(rules), &path, "(key-duplicates)");
 }
 
 #[test]
@@ -101,6 +133,10 @@ fn hadolint_finds_nothing() {
         }
     }
     assert_clean(&mut command, "hadolint");
+
+    let dockerfile = "images/static-go/Dockerfile";
+    let path = spoiled(folder.path(), dockerfile, |text| format!("{text}\nFROM debian:latest\n"));
+    assert_refuses(&mut Command::new(&hadolint), &path, "DL3007");
 }
 
 #[test]
@@ -117,6 +153,10 @@ fn actionlint_finds_nothing() {
         command.args(["-shellcheck=", "-pyflakes=", "-no-color"]).args(files).current_dir(&folder);
         assert_clean(&mut command, path);
     }
+
+    let path = spoiled(folder.path(), WORKFLOW, |text| text.replace("needs: publish", "needs: scam"));
+    let mut command = Command::new(&actionlint);
+    assert_refuses(command.args(["-shellcheck=", "-pyflakes=", "-no-color"]), &path, "\"scam\"");
 }
 
 #[test]
@@ -138,8 +178,13 @@ fn shellcheck_finds_nothing_in_any_script() {
             }
         }
     }
-    let mut command = Command::new(&shellcheck);
-    assert_clean(command.args(["--severity=style", "--shell=bash"]).args(paths), "shellcheck");
+    let options = ["--severity=style", "--shell=bash"];
+    assert_clean(Command::new(&shellcheck).args(options).args(&paths), "shellcheck");
+
+    let path = folder.path().join("spoiled");
+    let script = std::fs::read_to_string(&paths[0]).unwrap();
+    std::fs::write(&path, format!("{script}\necho $RUNNER_TEMP\n")).unwrap();
+    assert_refuses(Command::new(&shellcheck).args(options), &path, "SC2086");
 }
 
 #[test]

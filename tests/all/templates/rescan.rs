@@ -2,17 +2,16 @@
 //! and on bad ones.
 
 mod issue;
-mod runner;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use sbi::model::config::{Auth, Visibility};
-use sbi::templates::RESCAN_WORKFLOW;
+use sbi::model::config::{Auth, Config, Visibility};
+use sbi::templates::{RESCAN_WORKFLOW, WORKFLOW};
 use serde_json::{Value, json};
 
-use super::documents::{config, matrix};
-use super::{public, rendered, text};
-use runner::{Runner, rescan, sha256, write_layout};
+use super::runner::{CLEAN, Run, copy, sha256};
+use super::{Combination, Options, USUAL, config, matrix, public, rendered, text};
 
 const FIND: &str = "fetch: Find the supported releases";
 const COPY: &str = "fetch: Copy the supported releases";
@@ -31,35 +30,51 @@ fn listed(images: &[(&str, &[&str])]) -> Value {
     json!({"imageDetails": details})
 }
 
-/// A runner of the job that reads, and what the registry lists of each ECR repository.
-fn fetching(answers: &[(&str, Value)]) -> Runner {
-    let mut runner = Runner::new();
-    for (repository, answer) in answers {
-        let path = Path::new(&runner.at("images")).join(repository);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, answer.to_string()).unwrap();
-    }
-    let images = runner.at("images");
-    for (name, value) in [
-        ("AWS_IMAGES", images.as_str()),
-        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", "very-secret"),
-        ("AWS_SESSION_TOKEN", "very-secret-too"),
-    ] {
-        runner.set(name, value);
-    }
-    runner
+/// A run of the nightly workflow.
+fn night(config: &Config) -> Run {
+    let mut run = Run::of(config, RESCAN_WORKFLOW);
+    let images = run.at("images");
+    run.set("AWS_IMAGES", &images).set("GITHUB_EVENT_NAME", "schedule");
+    run
 }
 
-fn releases(runner: &Runner) -> Value {
-    serde_json::from_str(&runner.read("work/releases/releases.json")).unwrap()
+/// What the registry lists of an ECR repository.
+fn list(run: &Run, repository: &str, answer: &Value) {
+    let path = Path::new(&run.at("images")).join(repository);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, answer.to_string()).unwrap();
+}
+
+/// A runner of the job that reads, after its checkout and sign-in, and what the registry lists of each ECR repository.
+fn fetching(answers: &[(&str, Value)]) -> Run {
+    fetching_by(&public(), answers)
+}
+
+fn fetching_by(config: &Config, answers: &[(&str, Value)]) -> Run {
+    let mut run = night(config);
+    run.check_out(&run.work());
+    for (output, value) in [
+        ("aws-access-key-id", "AKIAEXAMPLE"),
+        ("aws-secret-access-key", "very-secret"),
+        ("aws-session-token", "very-secret-too"),
+    ] {
+        run.know(&format!("steps.aws.outputs.{output}"), value);
+    }
+    for (repository, answer) in answers {
+        list(&run, repository, answer);
+    }
+    run
+}
+
+fn releases(run: &Run) -> Value {
+    run.json("work/releases/releases.json")
 }
 
 /// The tag that the job takes for the supported one among these.
 fn supported(tags: &[&str]) -> Value {
-    let mut runner = fetching(&[("acme/static-go", listed(&[(&digest_of("a"), tags)]))]);
-    runner.run(&public(), FIND).passes();
-    releases(&runner)[0]["tag"].clone()
+    let mut run = fetching(&[("acme/static-go", listed(&[(&digest_of("a"), tags)]))]);
+    run.step(FIND).passes();
+    releases(&run)[0]["tag"].clone()
 }
 
 #[test]
@@ -77,38 +92,38 @@ fn hostile_tags_are_left_out_and_neither_executed_nor_printed() {
         ["$(touch owned)", "v1;rm", "`touch owned`", "v9.9.9+x", "v9.9.9-", "v09.0.0", "latest", "v9.0.0\nv9"];
     let sound = digest_of("a");
     let answer = listed(&[(&sound, &["v1.0.0"]), (&digest_of("b"), &hostile)]);
-    let mut runner = fetching(&[("acme/static-go", answer)]);
-    let said = runner.run(&public(), FIND).passes().said;
-    let found = releases(&runner);
+    let mut run = fetching(&[("acme/static-go", answer)]);
+    let said = run.step(FIND).passes().said().to_owned();
+    let found = releases(&run);
     assert_eq!((&found[0]["tag"], &found[0]["digest"]), (&json!("v1.0.0"), &json!(sound)));
     assert_eq!(found[0]["other"], hostile.len());
     assert!(!said.contains("touch") && !said.contains("rm"), "{said}");
-    assert!(!runner.work().join("owned").exists());
-    assert!(!runner.read("work/releases/releases.json").contains("touch"));
+    assert!(!run.work().join("owned").exists());
+    assert!(!run.read("work/releases/releases.json").contains("touch"));
 }
 
 #[test]
 fn no_release_yet_is_a_note_and_no_failure() {
     for answer in [listed(&[]), listed(&[(&digest_of("a"), &["sha256-abc"])])] {
-        let mut runner = fetching(&[("acme/static-go", answer)]);
-        let said = runner.run(&public(), FIND).passes().said;
+        let mut run = fetching(&[("acme/static-go", answer)]);
+        let said = run.step(FIND).passes().said().to_owned();
         assert!(said.contains("::notice title=Nothing to scan::"), "{said}");
-        assert_eq!(runner.read("output"), "", "the later jobs are skipped");
-        assert!(runner.read("summary").contains("nothing to scan"));
+        assert_eq!(run.read("output"), "", "the later jobs are skipped");
+        assert!(run.read("summary").contains("nothing to scan"));
     }
 }
 
 #[test]
 fn an_answer_that_is_no_list_is_not_an_empty_registry() {
     for answer in [json!({}), json!({"imageDetails": null}), json!("HTML"), json!({"imageDetails": {"a": 1}})] {
-        let mut runner = fetching(&[("acme/static-go", answer)]);
-        assert!(!runner.run(&public(), FIND).success);
-        assert_eq!(runner.read("output"), "");
+        let mut run = fetching(&[("acme/static-go", answer)]);
+        assert!(!run.step(FIND).passed());
+        assert_eq!(run.read("output"), "");
     }
-    let mut runner = fetching(&[]);
-    assert!(!runner.run(&public(), FIND).success, "a repository that is not there");
-    let mut runner = fetching(&[("acme/static-go", listed(&[("sha256:../../etc", &["v1.0.0"])]))]);
-    runner.run(&public(), FIND).fails_with("names no digest");
+    let mut run = fetching(&[]);
+    assert!(!run.step(FIND).passed(), "a repository that is not there");
+    let mut run = fetching(&[("acme/static-go", listed(&[("sha256:../../etc", &["v1.0.0"])]))]);
+    run.step(FIND).fails_with("names no digest");
 }
 
 #[test]
@@ -117,10 +132,10 @@ fn a_long_list_is_asked_for_as_a_whole() {
         (0..2500).map(|number| (format!("sha256:{number:064x}"), format!("v1.{number}.0"))).collect();
     let details: Vec<Value> =
         many.iter().map(|(digest, tag)| json!({"imageDigest": digest, "imageTags": [tag]})).collect();
-    let mut runner = fetching(&[("acme/static-go", json!({"imageDetails": details}))]);
-    runner.run(&public(), FIND).passes();
-    assert_eq!(releases(&runner)[0]["tag"], "v1.2499.0");
-    let calls = runner.read("calls");
+    let mut run = fetching(&[("acme/static-go", json!({"imageDetails": details}))]);
+    run.step(FIND).passes();
+    assert_eq!(releases(&run)[0]["tag"], "v1.2499.0");
+    let calls = run.read("calls");
     // The AWS CLI goes through all pages by itself unless it is told not to.
     for option in ["--no-paginate", "--max-items", "--max-results", "--page-size"] {
         assert!(!calls.contains(option), "{calls}");
@@ -130,21 +145,47 @@ fn a_long_list_is_asked_for_as_a_whole() {
 #[test]
 fn both_ways_of_signing_in_read_the_same_and_leave_no_secret() {
     for auth in [Auth::Oidc, Auth::AccessKey] {
-        let config = config(auth, Visibility::Private, None, None);
-        let mut runner = fetching(&[("acme/static-go", listed(&[(&digest_of("a"), &["v1.0.0"])]))]);
-        let said = runner.run(&config, FIND).passes().said;
-        assert_eq!(runner.read("output"), "released=true\n");
-        let calls = runner.read("calls");
-        for kept in [said, calls, runner.read("work/releases/releases.json")] {
+        let options = Options { auth, visibility: Visibility::Private, environment: None, ..USUAL };
+        let mut run = fetching_by(&config(options), &[("acme/static-go", listed(&[(&digest_of("a"), &["v1.0.0"])]))]);
+        let said = run.step(FIND).passes().said().to_owned();
+        assert_eq!(run.read("output"), "released=true\n");
+        let calls = run.read("calls");
+        for kept in [said, calls, run.read("work/releases/releases.json")] {
             assert!(!kept.contains("very-secret") && !kept.contains("password-of-twelve-hours"), "{kept}");
         }
     }
 }
 
+/// A layout with one image; returns the manifest's digest.
+fn write_layout(folder: &Path, arch: &str) -> String {
+    let blobs = folder.join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let blob = |bytes: &[u8]| {
+        std::fs::write(blobs.join(sha256(bytes)), bytes).unwrap();
+        format!("sha256:{}", sha256(bytes))
+    };
+    let layer = blob(b"a layer that both architectures share");
+    let config = serde_json::json!({"architecture": arch, "os": "linux", "rootfs": {"type": "layers"}}).to_string();
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": blob(config.as_bytes()), "size": config.len()},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer, "size": 37}],
+    })
+    .to_string();
+    let digest = blob(manifest.as_bytes());
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [{
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": manifest.len(),
+    }]});
+    std::fs::write(folder.join("index.json"), index.to_string()).unwrap();
+    std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    digest
+}
+
 /// Puts an index with an image for each architecture into the registry; returns the index's digest and theirs.
-fn publish(runner: &Runner, arches: &[&str]) -> (String, Vec<String>) {
-    let made = Path::new(&runner.at("made")).to_owned();
-    let blobs = Path::new(&runner.at("registry")).join("blobs/sha256");
+fn publish(run: &Run, arches: &[&str]) -> (String, Vec<String>) {
+    let made = Path::new(&run.at("made")).to_owned();
+    let blobs = Path::new(&run.at("registry")).join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
     let mut digests = Vec::new();
     for arch in arches {
@@ -167,35 +208,23 @@ fn publish(runner: &Runner, arches: &[&str]) -> (String, Vec<String>) {
 }
 
 /// A runner after both steps of `fetch`, with one release of `static-go`.
-fn fetched(arches: &[&str]) -> Runner {
-    let mut runner = fetching(&[]);
-    let (index, _) = publish(&runner, arches);
-    std::fs::create_dir_all(runner.at("images/acme")).unwrap();
-    std::fs::write(runner.at("images/acme/static-go"), listed(&[(&index, &["v1.2.3"])]).to_string()).unwrap();
-    runner.run(&public(), FIND).passes();
-    runner.run(&public(), COPY).passes();
-    runner
+fn fetched(arches: &[&str]) -> Run {
+    let mut run = fetching(&[]);
+    let (index, _) = publish(&run, arches);
+    list(&run, "acme/static-go", &listed(&[(&index, &["v1.2.3"])]));
+    run.step(FIND).passes();
+    run.step(COPY).passes();
+    run
 }
 
 /// Another runner of the same run, with the artifact of one image and architecture.
-fn scanning(from: &Runner, image: &str, arch: &str) -> Runner {
-    let mut runner = Runner::new();
-    let artifact = from.work().join(format!("fetched/{image}-{arch}"));
-    copy_folder(&artifact, &runner.work());
-    runner.set("IMAGE", image).set("ARCH", arch).set("TRIVY_JSON", INVENTORY);
-    runner
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
+fn scanning(from: &Run, image: &str, arch: &str) -> Run {
+    let mut run = night(&public());
+    copy(&from.work().join(format!("fetched/{image}-{arch}")), &run.work());
+    run.know("matrix.image", image);
+    run.know("matrix.arch", arch);
+    run.set("TRIVY_JSON", INVENTORY);
+    run
 }
 
 const INVENTORY: &str = r#"{"Results":[{"Packages":[{"Name":"tzdata"}],"Vulnerabilities":[
@@ -205,10 +234,10 @@ const INVENTORY: &str = r#"{"Results":[{"Packages":[{"Name":"tzdata"}],"Vulnerab
 
 #[test]
 fn each_architecture_of_the_release_is_handed_over_as_one_image_with_the_accepted_findings() {
-    let runner = fetched(&["amd64", "arm64"]);
-    let manifests = releases(&runner)[0]["manifests"].clone();
+    let run = fetched(&["amd64", "arm64"]);
+    let manifests = releases(&run)[0]["manifests"].clone();
     for arch in ["amd64", "arm64"] {
-        let folder = runner.work().join(format!("fetched/static-go-{arch}"));
+        let folder = run.work().join(format!("fetched/static-go-{arch}"));
         let fetched: Value =
             serde_json::from_str(&std::fs::read_to_string(folder.join("plan/fetched.json")).unwrap()).unwrap();
         assert_eq!(fetched["digest"], manifests[arch]);
@@ -219,97 +248,97 @@ fn each_architecture_of_the_release_is_handed_over_as_one_image_with_the_accepte
             serde_json::from_str(&std::fs::read_to_string(folder.join("layout/index.json")).unwrap()).unwrap();
         assert_eq!(layout["manifests"].as_array().unwrap().len(), 1);
     }
-    assert!(runner.read("calls").contains("--preserve-digests"), "{}", runner.read("calls"));
+    assert!(run.read("calls").contains("--preserve-digests"), "{}", run.read("calls"));
     // Copied from the release's digest, not from a tag that somebody could have moved meanwhile.
-    assert!(!runner.read("calls").contains(":v1.2.3"), "{}", runner.read("calls"));
+    assert!(!run.read("calls").contains(":v1.2.3"), "{}", run.read("calls"));
 }
 
 #[test]
 fn an_index_that_is_not_the_one_listed_is_not_copied() {
-    let mut runner = fetching(&[]);
-    let (index, _) = publish(&runner, &["amd64", "arm64"]);
-    let path = Path::new(&runner.at("registry")).join("blobs").join(index.replace(':', "/"));
+    let mut run = fetching(&[]);
+    let (index, _) = publish(&run, &["amd64", "arm64"]);
+    let path = Path::new(&run.at("registry")).join("blobs").join(index.replace(':', "/"));
     std::fs::write(path, r#"{"manifests":[]}"#).unwrap();
-    std::fs::create_dir_all(runner.at("images/acme")).unwrap();
-    std::fs::write(runner.at("images/acme/static-go"), listed(&[(&index, &["v1.2.3"])]).to_string()).unwrap();
-    runner.run(&public(), FIND).passes();
-    runner.run(&public(), COPY).fails_with("FAILED");
-    assert!(!runner.work().join("fetched/static-go-amd64/layout").exists());
+    list(&run, "acme/static-go", &listed(&[(&index, &["v1.2.3"])]));
+    run.step(FIND).passes();
+    run.step(COPY).fails_with("FAILED");
+    assert!(!run.work().join("fetched/static-go-amd64/layout").exists());
 }
 
 #[test]
 fn an_architecture_that_the_release_lacks_is_said_and_not_scanned() {
-    let runner = fetched(&["amd64"]);
-    assert!(releases(&runner)[0]["manifests"].get("arm64").is_none());
-    let mut lacking = scanning(&runner, "static-go", "arm64");
-    lacking.run(&public(), NAME).passes();
+    let run = fetched(&["amd64"]);
+    assert!(releases(&run)[0]["manifests"].get("arm64").is_none());
+    let mut lacking = scanning(&run, "static-go", "arm64");
+    lacking.step(NAME).passes();
     assert_eq!(lacking.read("output"), "");
     assert!(lacking.read("summary").contains("No release of static-go has an image for linux/arm64"));
-    let mut there = scanning(&runner, "static-go", "amd64");
-    there.run(&public(), NAME).passes();
+    let mut there = scanning(&run, "static-go", "amd64");
+    there.step(NAME).passes();
     assert_eq!(there.read("output"), "present=true\n");
 }
 
 #[test]
 fn several_images_are_found_each_in_its_own_repository_and_one_may_have_no_release() {
-    let mut runner = fetching(&[("acme/images/base-go", listed(&[]))]);
-    let (index, _) = publish(&runner, &["amd64", "arm64"]);
-    let answer = listed(&[(&index, &["v3.0.0"])]).to_string();
-    std::fs::write(runner.at("images/acme/images/static-go"), answer).unwrap();
-    runner.set("IMAGES", "static-go=acme/images/static-go base-go=acme/images/base-go");
-    runner.run(&public(), FIND).passes();
-    runner.run(&public(), COPY).passes();
-    let found = releases(&runner);
+    let mut run = fetching(&[("acme/images/base-go", listed(&[]))]);
+    let (index, _) = publish(&run, &["amd64", "arm64"]);
+    list(&run, "acme/images/static-go", &listed(&[(&index, &["v3.0.0"])]));
+    run.put_in_place("IMAGES", "static-go=acme/images/static-go base-go=acme/images/base-go");
+    run.step(FIND).passes();
+    run.step(COPY).passes();
+    let found = releases(&run);
     assert_eq!((&found[0]["tag"], &found[1]["tag"]), (&json!("v3.0.0"), &Value::Null));
     for folder in ["static-go-amd64", "static-go-arm64", "base-go-amd64", "base-go-arm64"] {
         // Every artifact that the later jobs ask for is there.
-        assert!(runner.work().join("fetched").join(folder).join("plan/fetched.json").is_file(), "{folder}");
+        assert!(run.work().join("fetched").join(folder).join("plan/fetched.json").is_file(), "{folder}");
     }
-    assert!(!runner.work().join("fetched/base-go-amd64/layout").exists());
+    assert!(!run.work().join("fetched/base-go-amd64/layout").exists());
 }
 
 #[test]
 fn a_registry_that_fails_half_way_makes_the_run_red() {
-    let mut runner = fetching(&[]);
-    let (index, _) = publish(&runner, &["amd64", "arm64"]);
-    std::fs::create_dir_all(runner.at("images/acme")).unwrap();
-    std::fs::write(runner.at("images/acme/static-go"), listed(&[(&index, &["v1.2.3"])]).to_string()).unwrap();
-    runner.run(&public(), FIND).passes();
-    runner.set("FAIL_COPY", "yes");
-    assert!(!runner.run(&public(), COPY).success);
+    let mut run = fetching(&[]);
+    let (index, _) = publish(&run, &["amd64", "arm64"]);
+    list(&run, "acme/static-go", &listed(&[(&index, &["v1.2.3"])]));
+    run.step(FIND).passes();
+    // The second architecture's copy.
+    run.forget_calls();
+    run.set("FAIL_AT", "4");
+    run.step(COPY).fails_with("skopeo fails, as it was told to");
+    assert!(run.read("calls").trim_end().lines().last().unwrap().starts_with("skopeo copy"), "{}", run.read("calls"));
 }
 
 #[test]
 fn a_tampered_or_exchanged_image_is_not_scanned() {
     let from = fetched(&["amd64", "arm64"]);
-    let mut runner = scanning(&from, "static-go", "amd64");
-    let blob = std::fs::read_dir(runner.work().join("layout/blobs/sha256")).unwrap().next().unwrap().unwrap().path();
+    let mut run = scanning(&from, "static-go", "amd64");
+    let blob = std::fs::read_dir(run.work().join("layout/blobs/sha256")).unwrap().next().unwrap().unwrap().path();
     std::fs::write(blob, "other bytes").unwrap();
-    runner.run(&public(), NAME).fails_with("FAILED");
+    run.step(NAME).fails_with("FAILED");
 
-    let mut runner = scanning(&from, "static-go", "amd64");
-    std::fs::remove_dir_all(runner.work().join("layout")).unwrap();
-    write_layout(&runner.work().join("layout"), "arm64");
-    runner.run(&public(), NAME).fails_with("::error title=Not what was fetched::");
-    assert_eq!(runner.read("output"), "");
+    let mut run = scanning(&from, "static-go", "amd64");
+    std::fs::remove_dir_all(run.work().join("layout")).unwrap();
+    write_layout(&run.work().join("layout"), "arm64");
+    run.step(NAME).fails_with("::error title=Not what was fetched::");
+    assert_eq!(run.read("output"), "");
 }
 
 #[test]
 fn findings_leave_the_scan_green_and_stand_in_the_summary() {
-    let mut runner = scanning(&fetched(&["amd64", "arm64"]), "static-go", "amd64");
+    let mut run = scanning(&fetched(&["amd64", "arm64"]), "static-go", "amd64");
     for step in [NAME, SCAN, REPORT] {
-        runner.run(&public(), step).passes();
+        run.step(step).passes();
     }
     assert!(
-        runner.read("summary").contains("static-go v1.2.3, linux/amd64: 2 CRITICAL or HIGH, 1 of them with a fix."),
+        run.read("summary").contains("static-go v1.2.3, linux/amd64: 2 CRITICAL or HIGH, 1 of them with a fix."),
         "{}",
-        runner.read("summary")
+        run.read("summary")
     );
-    let calls = runner.read("calls");
+    let calls = run.read("calls");
     assert!(calls.contains("--ignorefile plan/accepted-findings.yaml") && !calls.contains("--severity"), "{calls}");
     assert!(!calls.contains("ignore-unfixed"), "{calls}");
     for file in ["scanned.json", "trivy.json", "trivy.sarif", "trivy-version.json"] {
-        assert!(runner.work().join("evidence").join(file).is_file(), "{file}");
+        assert!(run.work().join("evidence").join(file).is_file(), "{file}");
     }
 }
 
@@ -322,17 +351,18 @@ fn a_scan_that_crashed_or_saw_nothing_is_no_clean_image() {
         ("TRIVY_JSON", r#"{"Results":[{"Packages":[]}]}"#, "::error title=Empty scan::"),
         ("TRIVY_JSON", "not JSON", ""),
     ] {
-        let mut runner = scanning(&from, "static-go", "amd64");
-        runner.set(name, value);
-        runner.run(&public(), NAME).passes();
-        runner.run(&public(), SCAN).fails_with(reason);
+        let mut run = scanning(&from, "static-go", "amd64");
+        run.set(name, value);
+        run.step(NAME).passes();
+        run.step(SCAN).fails_with(reason);
     }
 }
 
 #[test]
 fn only_the_fetching_job_signs_in_and_it_runs_no_scanner() {
-    for (name, config) in matrix() {
-        let workflow = rescan(&config);
+    for combination in matrix() {
+        let Combination { name, config, .. } = combination;
+        let workflow = combination.workflow(RESCAN_WORKFLOW);
         let oidc = config.publish.auth == Auth::Oidc;
         for (job, body) in workflow["jobs"].as_mapping().unwrap() {
             let job = job.as_str().unwrap();
@@ -350,11 +380,11 @@ fn only_the_fetching_job_signs_in_and_it_runs_no_scanner() {
         };
         assert_eq!(permissions("scan"), [""; 0], "{name}");
         assert_eq!(permissions("issue"), ["issues"], "{name}");
-        let file = rendered(&config);
-        let excused = text(&file, RESCAN_WORKFLOW).contains("zizmor: ignore");
+        let file = combination.text(RESCAN_WORKFLOW);
+        let excused = file.contains("zizmor: ignore");
         assert_eq!(excused, !oidc && config.publish.environment.is_none(), "{name}");
         let role = "arn:aws:iam::123456789012:role/sbi-read-acme-base-images";
-        assert_eq!(text(&file, RESCAN_WORKFLOW).contains(role), oidc, "{name}");
+        assert_eq!(file.contains(role), oidc, "{name}");
     }
 }
 
@@ -367,6 +397,39 @@ fn the_categories_are_those_of_the_release() {
         found.sort_unstable();
         found
     };
-    assert_eq!(of(RESCAN_WORKFLOW), of(sbi::templates::WORKFLOW));
+    assert_eq!(of(RESCAN_WORKFLOW), of(WORKFLOW));
     assert_eq!(of(RESCAN_WORKFLOW), ["static-go-amd64", "static-go-arm64"]);
+}
+
+/// A whole good night after releases of every image, and every script that ran in it.
+pub(super) fn whole(combination: &Combination) -> BTreeSet<String> {
+    let mut run = night(&combination.config);
+    let arches: Vec<&str> = combination.options.architectures.iter().map(|one| one.as_str()).collect();
+    let (index, _) = publish(&run, &arches);
+    for outlet in combination.config.outlets() {
+        list(&run, outlet.ecr_repository.as_str(), &listed(&[(&index, &["v1.2.3"])]));
+    }
+    issue::tell(&mut run);
+    run.job("fetch", &[]).passes();
+    assert_eq!(run.known("needs.fetch.outputs.released"), Some("true"), "{}", combination.name);
+    for image in &combination.config.publish.images {
+        for arch in &arches {
+            run.set("TRIVY_JSON", if *arch == "amd64" { INVENTORY } else { CLEAN });
+            run.job("scan", &[("image", image.as_str()), ("arch", arch)]).passes();
+        }
+    }
+    run.job("findings", &[]).passes();
+    let calls = run.read("calls");
+    for image in &combination.config.publish.images {
+        for arch in &arches {
+            assert!(calls.contains(&format!("sarif {image}-{arch}")), "{}: {calls}", combination.name);
+        }
+    }
+    run.job("issue", &[]).passes();
+    // What the scans found is what is told, in one issue.
+    let [(call, request)] = issue::sent(&run).try_into().unwrap();
+    assert_eq!(call, "POST repos/acme/base-images/issues", "{}", combination.name);
+    let body = request["body"].as_str().unwrap();
+    assert!(body.contains("CVE-2026-1") && !body.contains("CVE-2026-2"), "{}: {body}", combination.name);
+    run.executed
 }

@@ -4,7 +4,6 @@ mod audit;
 mod build;
 mod plan;
 mod publish;
-mod runner;
 mod scan;
 mod verify;
 mod whole;
@@ -15,7 +14,7 @@ pub(super) use plan::plan_accepts;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use runner::Run;
+use super::runner::Run;
 use sbi::model::config::Architecture;
 
 use super::{Options, USUAL, config};

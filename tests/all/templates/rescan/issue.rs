@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::digest_of;
-use super::runner::Runner;
+use super::{digest_of, night as run_of};
 use crate::templates::public;
+use crate::templates::runner::Run;
 
 const GATHER: &str = "issue: Gather what was found";
 const WRITE: &str = "issue: Write the issue";
@@ -25,10 +25,10 @@ fn finding(id: &str, severity: &str, fixed: &str) -> Value {
 }
 
 /// A runner of the job `issue`: releases, what each scan found, and the issues that there are.
-fn telling(releases: &[Value], found: &[(&str, Value)]) -> Runner {
-    let mut runner = Runner::new();
+fn telling(releases: &[Value], found: &[(&str, Value)]) -> Run {
+    let mut run = run_of(&public());
     let write = |path: &str, value: &Value| {
-        let path = runner.work().join(path);
+        let path = run.work().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, value.to_string()).unwrap();
     };
@@ -37,32 +37,32 @@ fn telling(releases: &[Value], found: &[(&str, Value)]) -> Runner {
         write(&format!("found/evidence-{image}-amd64/scanned.json"), &json!({"digest": digest_of("b")}));
         write(&format!("found/evidence-{image}-amd64/trivy.json"), scan);
     }
-    let (issues, posted) = (runner.at("issues"), runner.at("posted"));
+    tell(&mut run);
+    run
+}
+
+/// A GitHub without any issue, and a token for it.
+pub(super) fn tell(run: &mut Run) {
+    let (issues, posted) = (run.at("issues"), run.at("posted"));
     std::fs::create_dir_all(&posted).unwrap();
     std::fs::write(&issues, "[]").unwrap();
-    for (name, value) in
-        [("GH_ISSUES", issues.as_str()), ("GH_POSTED", &posted), ("GITHUB_REPOSITORY", "acme/base-images")]
-    {
-        runner.set(name, value);
-    }
-    runner.set("GH_TOKEN", "ghs_very_secret");
-    runner
+    run.set("GH_ISSUES", &issues).set("GH_POSTED", &posted);
+    run.know("github.token", "ghs_very_secret");
 }
 
 fn scan_of(findings: &[Value]) -> Value {
     json!({"Results": [{"Packages": [{}], "Vulnerabilities": findings}]})
 }
 
-fn wanted(runner: &mut Runner) -> Value {
-    runner.run(&public(), GATHER).passes();
-    runner.run(&public(), WRITE).passes();
-    serde_json::from_str(&runner.read("work/wanted.json")).unwrap()
+fn wanted(run: &mut Run) -> Value {
+    run.step(GATHER).passes();
+    run.step(WRITE).passes();
+    run.json("work/wanted.json")
 }
 
 /// What was sent to GitHub: method and path, and the body.
-fn sent(runner: &Runner) -> Vec<(String, Value)> {
-    let mut files: Vec<_> =
-        std::fs::read_dir(runner.at("posted")).unwrap().map(|entry| entry.unwrap().path()).collect();
+pub(super) fn sent(run: &Run) -> Vec<(String, Value)> {
+    let mut files: Vec<_> = std::fs::read_dir(run.at("posted")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let read = |path: &Path| {
         let text = std::fs::read_to_string(path).unwrap();
@@ -78,18 +78,18 @@ fn issue(number: u32, state: &str, author: &str, body: &str) -> Value {
 
 const BOT: &str = "github-actions[bot]";
 
-fn night(runner: &mut Runner, issues: &[Value]) -> Vec<(String, Value)> {
-    std::fs::write(runner.at("issues"), json!(issues).to_string()).unwrap();
-    wanted(runner);
-    runner.run(&public(), KEEP).passes();
-    let calls = sent(runner);
-    for path in std::fs::read_dir(runner.at("posted")).unwrap() {
+fn night(run: &mut Run, issues: &[Value]) -> Vec<(String, Value)> {
+    std::fs::write(run.at("issues"), json!(issues).to_string()).unwrap();
+    wanted(run);
+    run.step(KEEP).passes();
+    let calls = sent(run);
+    for path in std::fs::read_dir(run.at("posted")).unwrap() {
         std::fs::remove_file(path.unwrap().path()).unwrap();
     }
     calls
 }
 
-fn one_finding() -> Runner {
+fn one_finding() -> Run {
     let scan = scan_of(&[finding("CVE-2026-1", "HIGH", "2026b-0"), finding("CVE-2026-2", "CRITICAL", "")]);
     telling(&[release("static-go", "v1.2.3")], &[("static-go", scan)])
 }
@@ -105,19 +105,19 @@ fn a_finding_with_a_fix_opens_one_issue_that_says_what_to_do() {
 #[test]
 fn what_has_no_fix_or_is_of_low_severity_opens_no_issue() {
     let scan = scan_of(&[finding("CVE-2026-2", "CRITICAL", ""), finding("CVE-2026-3", "MEDIUM", "2")]);
-    let mut runner = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan)]);
-    assert_eq!(night(&mut runner, &[]), []);
-    assert!(runner.read("summary").contains("Reasons for a new release: 0."));
+    let mut run = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan)]);
+    assert_eq!(night(&mut run, &[]), []);
+    assert!(run.read("summary").contains("Reasons for a new release: 0."));
 }
 
 #[test]
 fn the_second_night_changes_nothing_and_a_new_finding_is_told_once() {
-    let mut runner = one_finding();
-    let body = night(&mut runner, &[])[0].1["body"].as_str().unwrap().to_owned();
-    assert_eq!(night(&mut runner, &[issue(7, "open", BOT, &body)]), [], "the same");
+    let mut run = one_finding();
+    let body = night(&mut run, &[])[0].1["body"].as_str().unwrap().to_owned();
+    assert_eq!(night(&mut run, &[issue(7, "open", BOT, &body)]), [], "the same");
     // GitHub's editor ends lines its own way.
     let edited = body.replace('\n', "\r\n");
-    assert_eq!(night(&mut runner, &[issue(7, "open", BOT, &edited)]), [], "the same but for line ends");
+    assert_eq!(night(&mut run, &[issue(7, "open", BOT, &edited)]), [], "the same but for line ends");
 
     let scan = scan_of(&[finding("CVE-2026-1", "HIGH", "2026b-0"), finding("CVE-2026-9", "HIGH", "3")]);
     let mut later = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan)]);
@@ -139,8 +139,8 @@ fn the_second_night_changes_nothing_and_a_new_finding_is_told_once() {
 
 #[test]
 fn the_issue_is_closed_when_nothing_is_left_and_opens_again() {
-    let mut runner = one_finding();
-    let body = night(&mut runner, &[])[0].1["body"].as_str().unwrap().to_owned();
+    let mut run = one_finding();
+    let body = night(&mut run, &[])[0].1["body"].as_str().unwrap().to_owned();
     let mut clean = telling(&[release("static-go", "v1.2.4")], &[("static-go", scan_of(&[]))]);
     let calls = night(&mut clean, &[issue(7, "open", BOT, &body)]);
     assert_eq!(calls[1].0, "PATCH repos/acme/base-images/issues/7");
@@ -148,27 +148,27 @@ fn the_issue_is_closed_when_nothing_is_left_and_opens_again() {
     let closed = calls[1].1["body"].as_str().unwrap().to_owned();
     assert_eq!(night(&mut clean, &[issue(7, "closed", BOT, &closed)]), []);
 
-    let calls = night(&mut runner, &[issue(7, "closed", BOT, &closed)]);
+    let calls = night(&mut run, &[issue(7, "closed", BOT, &closed)]);
     assert_eq!(calls[1].1["state"], "open", "{calls:?}");
     // A person who closed it with the findings in it knows them.
-    assert_eq!(night(&mut runner, &[issue(7, "closed", BOT, &body)]), []);
+    assert_eq!(night(&mut run, &[issue(7, "closed", BOT, &body)]), []);
 }
 
 #[test]
 fn an_issue_that_somebody_else_opened_is_not_taken_for_ours() {
-    let mut runner = one_finding();
-    let body = night(&mut runner, &[])[0].1["body"].as_str().unwrap().to_owned();
+    let mut run = one_finding();
+    let body = night(&mut run, &[])[0].1["body"].as_str().unwrap().to_owned();
     let mut pull = issue(3, "open", BOT, &body);
     pull["pull_request"] = json!({});
     let others = [issue(1, "open", "mallory", &body), pull, issue(4, "open", BOT, "another workflow's")];
-    let calls = night(&mut runner, &others);
+    let calls = night(&mut run, &others);
     assert_eq!(calls[0].0, "POST repos/acme/base-images/issues", "{calls:?}");
 }
 
 #[test]
 fn a_scan_that_is_missing_keeps_the_issue_open_and_what_is_known() {
-    let mut runner = one_finding();
-    let body = night(&mut runner, &[])[0].1["body"].as_str().unwrap().to_owned();
+    let mut run = one_finding();
+    let body = night(&mut run, &[])[0].1["body"].as_str().unwrap().to_owned();
     // No evidence at all: nothing is known, so nothing is told and nothing is closed.
     let mut blind = telling(&[release("static-go", "v1.2.3")], &[]);
     assert_eq!(night(&mut blind, &[issue(7, "open", BOT, &body)]), []);
@@ -191,17 +191,17 @@ fn a_scan_that_is_missing_keeps_the_issue_open_and_what_is_known() {
 fn end_of_life_and_the_end_of_support_are_reasons_of_their_own() {
     let mut scan = scan_of(&[]);
     scan["Metadata"] = json!({"OS": {"Family": "debian", "EOSL": true}});
-    let mut runner = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan)]);
-    let wanted_now = wanted(&mut runner);
+    let mut run = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan)]);
+    let wanted_now = wanted(&mut run);
     assert_eq!(wanted_now["keys"], json!(["static-go/end-of-life"]));
     assert!(wanted_now["body"].as_str().unwrap().contains("gets no more fixes"));
 
     let days = |days: i64| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let day = chrono_date(i64::try_from(now / 86_400).unwrap() + days);
-        let mut runner = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan_of(&[]))]);
-        runner.set("SUPPORT_ENDS", &format!("static-go={day}"));
-        (wanted(&mut runner), day)
+        let mut run = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan_of(&[]))]);
+        run.put_in_place("SUPPORT_ENDS", &format!("static-go={day}"));
+        (wanted(&mut run), day)
     };
     assert_eq!(days(92).0["keys"], json!([]));
     let (soon, day) = days(89);
@@ -241,8 +241,8 @@ fn what_the_scanner_brought_stays_text() {
     }
     let mut worse = bad.clone();
     worse["VulnerabilityID"] = json!("--> @octocat |`$(touch owned)`");
-    let mut runner = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan_of(&[bad, worse]))]);
-    let calls = night(&mut runner, &[]);
+    let mut run = telling(&[release("static-go", "v1.2.3")], &[("static-go", scan_of(&[bad, worse]))]);
+    let calls = night(&mut run, &[]);
     let body = calls[0].1["body"].as_str().unwrap();
     for absent in
         ["@", "<script", "](https://evil", "www.evil", "## heading", "\u{202e}", "`code`", " #1", "touch owned)"]
@@ -256,7 +256,7 @@ fn what_the_scanner_brought_stays_text() {
         assert_eq!(row.matches('|').count(), 8, "{row}");
     }
     assert!(body.chars().all(|c| c == '\n' || (!c.is_control())), "{body}");
-    assert!(!runner.work().join("owned").exists());
+    assert!(!run.work().join("owned").exists());
 }
 
 #[test]
@@ -271,46 +271,46 @@ fn a_huge_result_fits_into_an_issue_and_says_what_was_left_out() {
     let releases: Vec<Value> = (0..5).map(|number| release(&format!("image-{number}"), "v1.0.0")).collect();
     let names: Vec<String> = (0..5).map(|number| format!("image-{number}")).collect();
     let found: Vec<(&str, Value)> = names.iter().map(|name| (name.as_str(), scan_of(&many))).collect();
-    let mut runner = telling(&releases, &found);
-    let calls = night(&mut runner, &[]);
+    let mut run = telling(&releases, &found);
+    let calls = night(&mut run, &[]);
     let body = calls[0].1["body"].as_str().unwrap().to_owned();
     assert!(body.len() < 65_536, "{}", body.len());
     assert!(body.contains(" more are in the reports of the last run."), "{}", &body[..2000]);
-    assert_eq!(night(&mut runner, &[issue(7, "open", BOT, &body)]), [], "the same night again changes nothing");
+    assert_eq!(night(&mut run, &[issue(7, "open", BOT, &body)]), [], "the same night again changes nothing");
 }
 
 #[test]
 fn a_call_that_github_refuses_makes_the_run_red_and_the_next_night_catches_up() {
     for nth in 1..=3 {
-        let mut runner = one_finding();
-        wanted(&mut runner);
-        runner.set("GH_FAIL", &nth.to_string());
-        runner.run(&public(), KEEP).fails_with("::error title=Issue not written::");
-        runner.set("GH_FAIL", "");
-        assert_eq!(night(&mut runner, &[]).len(), 1, "call {nth}");
+        let mut run = one_finding();
+        wanted(&mut run);
+        run.set("GH_FAIL", &nth.to_string());
+        run.step(KEEP).fails_with("::error title=Issue not written::");
+        run.set("GH_FAIL", "");
+        assert_eq!(night(&mut run, &[]).len(), 1, "call {nth}");
     }
 }
 
 #[test]
 fn a_repository_without_issues_gets_a_note() {
-    let mut runner = one_finding();
-    wanted(&mut runner);
-    runner.set("GH_NO_ISSUES", "yes");
-    let said = runner.run(&public(), KEEP).passes().said;
+    let mut run = one_finding();
+    wanted(&mut run);
+    run.set("GH_NO_ISSUES", "yes");
+    let said = run.step(KEEP).passes().said().to_owned();
     assert!(said.contains("::notice title=No issues::"), "{said}");
-    assert_eq!(sent(&runner), []);
+    assert_eq!(sent(&run), []);
 }
 
 #[test]
 fn several_pages_of_issues_are_searched_and_the_token_is_never_an_argument() {
-    let mut runner = one_finding();
-    let body = night(&mut runner, &[])[0].1["body"].as_str().unwrap().to_owned();
-    wanted(&mut runner);
+    let mut run = one_finding();
+    let body = night(&mut run, &[])[0].1["body"].as_str().unwrap().to_owned();
+    wanted(&mut run);
     let pages = format!("{}{}", json!([issue(1, "open", "mallory", "x")]), json!([issue(7, "open", BOT, &body)]));
-    std::fs::write(runner.at("issues"), pages).unwrap();
-    let said = runner.run(&public(), KEEP).passes().said;
-    assert_eq!(sent(&runner), []);
-    let calls = runner.read("calls");
+    std::fs::write(run.at("issues"), pages).unwrap();
+    let said = run.step(KEEP).passes().said().to_owned();
+    assert_eq!(sent(&run), []);
+    let calls = run.read("calls");
     assert!(calls.contains("--paginate") && calls.contains("state=all"), "{calls}");
     assert!(!calls.contains("ghs_very_secret") && !said.contains("ghs_very_secret"));
 }
@@ -321,9 +321,9 @@ fn the_command_in_the_issue_names_the_next_version() {
         [("false", "v1.2.3", "v1.2.4"), ("false", "v1.0.0-rc.1", "v1.0.0"), ("true", "v1.9.9", "static-go/v1.9.10")]
     {
         let scan = scan_of(&[finding("CVE-2026-1", "HIGH", "2")]);
-        let mut runner = telling(&[release("static-go", tag)], &[("static-go", scan)]);
-        runner.set("PREFIXED", prefixed);
-        let wanted = wanted(&mut runner);
+        let mut run = telling(&[release("static-go", tag)], &[("static-go", scan)]);
+        run.put_in_place("PREFIXED", prefixed);
+        let wanted = wanted(&mut run);
         let command = format!("\ngh release create {next} --repo acme/base-images --generate-notes\n");
         assert!(wanted["body"].as_str().unwrap().contains(&command), "{wanted}");
     }

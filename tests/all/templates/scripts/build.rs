@@ -1,7 +1,7 @@
 //! One image an architecture, with what the plan says about it.
 
-use super::runner::{Run, sha256};
 use super::{BOTH, USUAL, config};
+use crate::templates::runner::{Run, sha256};
 
 const BUILD: &str = "Build one OCI layout";
 const ANNOTATE: &str = "Annotate the manifest with the image's labels";

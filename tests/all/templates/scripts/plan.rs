@@ -2,8 +2,8 @@
 
 use sbi::model::config::Config;
 
-use super::runner::{COMMIT, Outcome, Run, sha256};
 use super::{Options, USUAL, config, tag_of};
+use crate::templates::runner::{COMMIT, Outcome, Run, sha256};
 
 const CHECK: &str = "Check the tag";
 const DECIDE: &str = "Decide what is built";

@@ -2,8 +2,8 @@
 
 use sbi::model::config::{Architecture, Auth};
 
-use super::runner::{Run, sha256};
 use super::{BOTH, Options, USUAL, published, scanned, usual};
+use crate::templates::runner::{Run, sha256};
 
 const MERGE: &str = "Merge what was scanned";
 const LOOK: &str = "Sign in and look at the tag";
@@ -144,7 +144,10 @@ fn an_image_that_was_not_scanned_or_is_for_another_platform_is_not_merged() {
     let mut run = usual();
     for what in ["image", "evidence"] {
         std::fs::remove_dir_all(run.artifact(&format!("{what}-arm64"))).unwrap();
-        super::runner::copy(&run.artifact(&format!("{what}-amd64")), &run.artifact(&format!("{what}-arm64")));
+        crate::templates::runner::copy(
+            &run.artifact(&format!("{what}-amd64")),
+            &run.artifact(&format!("{what}-arm64")),
+        );
     }
     run.job("publish", &[]).fails_at(MERGE, "the image is for linux/amd64");
 

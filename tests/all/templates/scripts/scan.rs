@@ -1,7 +1,7 @@
 //! The gate: what stops a release, by which name, and what is readable afterwards.
 
-use super::runner::{Outcome, Run};
 use super::{USUAL, config};
+use crate::templates::runner::{Outcome, Run};
 
 const NAME: &str = "Name what is scanned";
 const SCAN: &str = "Scan once";

@@ -2,8 +2,8 @@
 
 use sbi::model::config::Auth;
 
-use super::runner::Run;
 use super::{Options, USUAL, published};
+use crate::templates::runner::Run;
 
 const COMPARE: &str = "Pull the tag and compare";
 const UNSIGNED: Options = Options { signing: false, ..USUAL };
@@ -77,7 +77,7 @@ fn a_tag_that_names_other_bytes_or_other_platforms_fails_the_run() {
     // An index that was published as it is but for fewer platforms.
     let mut run = published(UNSIGNED);
     let index = r#"{"manifests":[{"platform":{"os":"linux","architecture":"amd64"},"digest":"sha256:0"}]}"#;
-    let digest = format!("sha256:{}", super::runner::sha256(index.as_bytes()));
+    let digest = format!("sha256:{}", crate::templates::runner::sha256(index.as_bytes()));
     std::fs::write(run.at(&format!("registry/blobs/{}", digest.replace(':', "/"))), index).unwrap();
     std::fs::write(run.at("registry/tags/v1.0.0"), &digest).unwrap();
     let said = serde_json::json!({"digest": digest, "tag": "v1.0.0"});

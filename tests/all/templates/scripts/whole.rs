@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use sbi::templates::{CHECK_WORKFLOW, WORKFLOW};
+use sbi::templates::{CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 
-use super::runner::Run;
 use super::{build_and_scan, tag_of};
-use crate::templates::{Combination, linters, matrix};
+use crate::templates::runner::Run;
+use crate::templates::{Combination, linters, matrix, rescan};
 
 fn release(combination: &Combination) -> BTreeSet<String> {
     let mut run = Run::release(&combination.config, &tag_of(combination.options, "v1.0.0"));
@@ -39,11 +39,13 @@ fn check(combination: &Combination) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_script_of_every_variant_runs_from_release_to_verification() {
+fn every_script_of_every_variant_runs_in_a_whole_release_check_or_night() {
     let mut executed = BTreeSet::new();
     let mut runs = 0;
     for combination in matrix() {
-        for (path, whole) in [(WORKFLOW, release as fn(&Combination) -> _), (CHECK_WORKFLOW, check)] {
+        for (path, whole) in
+            [(WORKFLOW, release as fn(&Combination) -> _), (CHECK_WORKFLOW, check), (RESCAN_WORKFLOW, rescan::whole)]
+        {
             let scripts = || linters::scripts(combination.workflow(path)).into_iter();
             if scripts().any(|(_, script)| !executed.contains(&script)) {
                 executed.extend(whole(combination));

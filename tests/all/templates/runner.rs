@@ -12,8 +12,8 @@ use sbi::templates::WORKFLOW;
 use serde_yaml_ng::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::{rendered, text, write};
 use crate::support::tools::root;
-use crate::templates::{rendered, text};
 
 pub(super) const COMMIT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 pub(super) const SECRETS: [(&str, &str); 7] = [
@@ -225,10 +225,9 @@ impl Run {
         let workspace = machine.join("work");
         std::fs::create_dir_all(&workspace).unwrap();
         std::fs::create_dir_all(machine.join("temp")).unwrap();
-        let steps = self.workflow["jobs"][job]["steps"].as_sequence().cloned();
         let mut said = String::new();
         let mut failed_at = None;
-        for step in steps.unwrap_or_else(|| panic!("no job {job}")) {
+        for step in self.steps(job) {
             let name = step["name"].as_str().unwrap().to_owned();
             let passed = match step["run"].as_str() {
                 Some(script) => self.script(&step, script, &machine, &mut said),
@@ -248,6 +247,36 @@ impl Run {
             }
         }
         Outcome { failed_at, said, workspace }
+    }
+
+    /// The steps of a job as the file has them.
+    fn steps(&self, job: &str) -> Vec<Value> {
+        let steps = self.workflow["jobs"][job]["steps"].as_sequence().cloned();
+        steps.unwrap_or_else(|| panic!("no job {job}"))
+    }
+
+    /// The script of one step, named `job: step`, on the machine that all steps run this way share: `work` and `output`
+    /// of the run's folder. What an action would have brought is the test's to bring.
+    pub(super) fn step(&mut self, name: &str) -> Outcome {
+        let (job, step) = name.split_once(": ").unwrap();
+        let steps = self.steps(job);
+        let step = steps.iter().find(|found| found["name"] == step).unwrap_or_else(|| panic!("no step {name}"));
+        let machine = self.folder.path().to_owned();
+        std::fs::create_dir_all(machine.join("temp")).unwrap();
+        std::fs::create_dir_all(machine.join("work")).unwrap();
+        let mut said = String::new();
+        let passed = self.script(step, step["run"].as_str().unwrap(), &machine, &mut said);
+        Outcome { failed_at: (!passed).then(|| name.to_owned()), said, workspace: machine.join("work") }
+    }
+
+    /// Puts the repository's files where a checkout would.
+    pub(super) fn check_out(&self, workspace: &Path) {
+        write(&self.files, workspace);
+    }
+
+    /// Where the scripts of single steps run.
+    pub(super) fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
     }
 
     fn script(&mut self, step: &Value, script: &str, machine: &Path, said: &mut String) -> bool {
@@ -282,20 +311,21 @@ impl Run {
         let action = step["uses"].as_str().unwrap().split('@').next().unwrap().to_owned();
         let with = |name: &str| step["with"][name].as_str().map(|value| self.expand(value));
         match action.as_str() {
-            "actions/checkout" => super::super::write(&self.files, workspace),
+            "actions/checkout" => self.check_out(workspace),
             "actions/upload-artifact" => {
                 let to = self.artifact(&with("name").unwrap());
                 let _ = std::fs::remove_dir_all(&to);
                 copy(&workspace.join(with("path").unwrap()), &to);
             }
             "actions/download-artifact" => match with("name") {
-                Some(name) => copy(&self.artifact(&name), &workspace.join(with("path").unwrap())),
+                Some(name) => copy(&self.artifact(&name), &workspace.join(with("path").unwrap_or_default())),
                 None => {
+                    let place = workspace.join(with("path").unwrap_or_default());
                     let pattern = with("pattern").unwrap();
                     for entry in std::fs::read_dir(self.artifact(".")).unwrap() {
                         let name = entry.unwrap().file_name().into_string().unwrap();
                         if matches(&pattern, &name) {
-                            copy(&self.artifact(&name), &workspace.join(name));
+                            copy(&self.artifact(&name), &place.join(name));
                         }
                     }
                 }
@@ -315,7 +345,9 @@ impl Run {
             }
             "github/codeql-action/upload-sarif" => {
                 if workspace.join(with("sarif_file").unwrap()).is_file() {
-                    let line = format!("sarif {} {}\n", with("category").unwrap(), with("ref").unwrap());
+                    // Without a ref, it is the run's own.
+                    let reference = with("ref").unwrap_or_default();
+                    let line = format!("sarif {} {reference}\n", with("category").unwrap());
                     let calls = format!("{}{line}", self.read("calls"));
                     std::fs::write(self.at("calls"), calls).unwrap();
                 }
@@ -389,6 +421,12 @@ impl Outcome {
         assert_eq!(self.failed_at.as_deref(), Some(step), "{}", self.said);
         assert!(self.said.contains(reason), "failed without `{reason}`: {}", self.said);
         self
+    }
+
+    #[track_caller]
+    pub(super) fn fails_with(&self, reason: &str) {
+        assert!(self.failed_at.is_some(), "passed: {}", self.said);
+        assert!(self.said.contains(reason), "failed without `{reason}`: {}", self.said);
     }
 
     pub(super) fn passed(&self) -> bool {
