@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use sbi::model::config::{Auth, Config};
-use sbi::model::iam::{PolicyDocument, Statement, Values};
+use sbi::model::iam::{PolicyDocument, Values};
 use sbi::model::identity::OIDC_ISSUER;
 use sbi::plan::operator::operator_policy;
 use sbi::sandbox::http::{Answer, Weather};
 
 use crate::support::iam_judge::Judge;
+use crate::support::policies::{actions, without};
 use crate::support::room::{ANSWERS, REPOSITORY, Room, is_write};
 
 const SIMULATE: &str = "iam:SimulatePrincipalPolicy";
@@ -135,24 +136,6 @@ fn mend_a_drifted_trust(room: &Room, auth: &str) {
     let run = room.init(&["--auth", auth, "--no-watch"]).exited(0);
     assert!(run.stderr.contains("IAM role"), "{}", run.stderr);
     assert_eq!(room.aws.role_trust("sbi-publish-acme-bases").unwrap(), trust);
-}
-
-fn without(policy: &PolicyDocument, action: &str) -> PolicyDocument {
-    let statements = policy.statements.iter().filter_map(|statement| {
-        let actions: Vec<&str> =
-            statement.action.iter().flat_map(Values::iter).filter(|other| *other != action).collect();
-        (!actions.is_empty()).then(|| Statement { action: Some(Values::new(actions)), ..statement.clone() })
-    });
-    PolicyDocument::new(statements.collect())
-}
-
-fn actions(policy: &PolicyDocument) -> BTreeSet<String> {
-    policy
-        .statements
-        .iter()
-        .flat_map(|statement| statement.action.iter().flat_map(Values::iter))
-        .map(str::to_owned)
-        .collect()
 }
 
 /// From nothing: each right that is missing is named, and nothing was written before.

@@ -15,6 +15,7 @@ use sbi::plan::operator::operator_policy;
 use serde_json::Value;
 
 use super::{IDENTITY, assert_nothing_left, assert_set_up};
+use crate::support::policies::{actions, without};
 use crate::support::room::{REPOSITORY, Room};
 
 const FOREIGN_AUDIENCE: &str = "https://github.com/somebody";
@@ -161,14 +162,6 @@ fn drift(room: &Room, auth: &str) {
     }
 }
 
-fn without(policy: &PolicyDocument, action: &str) -> PolicyDocument {
-    let statements = policy.statements.iter().filter_map(|statement| {
-        let left: Vec<&str> = statement.action.iter().flat_map(Values::iter).filter(|other| *other != action).collect();
-        (!left.is_empty()).then(|| Statement { action: Some(Values::new(left)), ..statement.clone() })
-    });
-    PolicyDocument::new(statements.collect())
-}
-
 #[test]
 fn what_was_changed_behind_its_back_is_mended() {
     for auth in ["oidc", "access-key"] {
@@ -203,12 +196,7 @@ fn each_right_of_the_printed_policy_is_missed_somewhere_named_and_nothing_was_wr
     let starts: [Start<'_>; 3] = [&nothing, &drifted, &beside_others];
     for (name, auth) in [("oidc", Auth::Oidc), ("access-key", Auth::AccessKey)] {
         let policy = operator_policy(&crate::support::world::config(auth));
-        let all: BTreeSet<String> = policy
-            .statements
-            .iter()
-            .flat_map(|statement| statement.action.iter().flat_map(Values::iter))
-            .map(str::to_owned)
-            .collect();
+        let all = actions(&policy);
         let mut never_missed = all.clone();
         for action in &all {
             for start in starts {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sbi::model::config::Config;
-use sbi::model::iam::{PolicyDocument, Values};
+use sbi::model::iam::PolicyDocument;
 use sbi::model::identity::{publishing_policy, reading_policy};
 
 use super::registry::Request;
@@ -12,6 +12,7 @@ use super::runner::{Ended, Run};
 use super::signing::{Sigstore, WORKFLOW_OF_TAG};
 use super::{REPOSITORY, World, config, debian_13};
 use crate::support::iam_judge::{Call, Judge};
+use crate::support::policies::actions;
 use crate::support::trivy_database::Database;
 
 /// Calls of the OCI distribution API, and the IAM action that Amazon ECR asks for: method, what the path holds, action.
@@ -77,20 +78,10 @@ fn action_of(request: &Request) -> Option<String> {
     Some(known.2.to_owned())
 }
 
-/// Every action that a policy names.
-fn allowed(policy: &PolicyDocument) -> BTreeSet<String> {
-    policy
-        .statements
-        .iter()
-        .flat_map(|statement| statement.action.iter().flat_map(Values::iter))
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Judged once more by an engine that is not ours, on the resources that the calls are about.
 #[track_caller]
 fn assert_exact(what: &str, config: &Config, policy: &PolicyDocument, asked: &BTreeSet<String>) {
-    assert_eq!(*asked, allowed(policy), "{what}: what is asked for, and what is allowed");
+    assert_eq!(*asked, actions(policy), "{what}: what is asked for, and what is allowed");
     let Some(judge) = Judge::of(config) else { return };
     let resource = |action: &str| match action {
         "ecr:GetAuthorizationToken" => "*".to_owned(),

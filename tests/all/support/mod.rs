@@ -8,6 +8,7 @@ pub(crate) mod iam_judge;
 pub(crate) mod layout;
 pub(crate) mod moto;
 pub(crate) mod openapi;
+pub(crate) mod policies;
 pub(crate) mod registry;
 pub(crate) mod registry_content;
 pub(crate) mod rest;
