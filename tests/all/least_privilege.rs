@@ -421,26 +421,32 @@ fn unsafe_trusts(trust: &Value) -> BTreeMap<String, Value> {
     documents
 }
 
+/// The document judges every token of the table as its row says, and the table notices each unsafe document.
+#[track_caller]
+fn assert_lets_in_as_told(judge: &Judge, what: &str, trust: &Value, rows: Vec<(String, WebIdentity, bool)>) {
+    let wrong = unsafe_trusts(trust);
+    let documents: Vec<Value> = std::iter::once(trust).chain(wrong.values()).cloned().collect();
+    let expected: Vec<bool> = rows.iter().map(|(_, _, allowed)| *allowed).collect();
+    let (names, tokens): (Vec<String>, Vec<WebIdentity>) =
+        rows.into_iter().map(|(name, token, _)| (name, token)).unzip();
+
+    let verdicts = judge.trust(&documents, &tokens);
+
+    let misjudged: Vec<&String> =
+        (0..names.len()).filter(|i| verdicts[0][*i] != expected[*i]).map(|i| &names[i]).collect();
+    assert!(misjudged.is_empty(), "{what}: {misjudged:?}\n{trust:#}");
+    let missed: Vec<&String> =
+        wrong.keys().zip(&verdicts[1..]).filter(|(_, row)| **row == expected).map(|(name, _)| name).collect();
+    assert!(missed.is_empty(), "{what}: unsafe documents that this table would not notice: {missed:?}");
+}
+
 #[test]
 fn the_trust_policy_lets_in_the_publish_job_and_nobody_else() {
     for context in [SubjectContext::Environment(EnvironmentName::new("publish").unwrap()), SubjectContext::ReleaseTag] {
         let Some(judge) = Judge::of(&config("us-east-1")) else { return };
         let Table { trust, rows } = table(&context);
         assert_eq!(rows.iter().filter(|(_, _, allowed)| *allowed).count(), 1);
-        let wrong = unsafe_trusts(&trust);
-        let documents: Vec<Value> = std::iter::once(&trust).chain(wrong.values()).cloned().collect();
-        let expected: Vec<bool> = rows.iter().map(|(_, _, allowed)| *allowed).collect();
-        let (names, tokens): (Vec<String>, Vec<WebIdentity>) =
-            rows.into_iter().map(|(name, token, _)| (name, token)).unzip();
-
-        let verdicts = judge.trust(&documents, &tokens);
-
-        let misjudged: Vec<&String> =
-            (0..names.len()).filter(|i| verdicts[0][*i] != expected[*i]).map(|i| &names[i]).collect();
-        assert!(misjudged.is_empty(), "{context:?}: {misjudged:?}\n{trust:#}");
-        let missed: Vec<&String> =
-            wrong.keys().zip(&verdicts[1..]).filter(|(_, row)| **row == expected).map(|(name, _)| name).collect();
-        assert!(missed.is_empty(), "{context:?}: unsafe documents that this table would not notice: {missed:?}");
+        assert_lets_in_as_told(&judge, &format!("{context:?}"), &trust, rows);
     }
 }
 
@@ -507,20 +513,7 @@ fn the_reading_roles_trust_lets_in_release_tags_and_the_default_branch_and_nobod
     ] {
         rows.push((what.into(), token(right, &[("ref", "refs/heads/main"), changes]), false));
     }
-    let wrong = unsafe_trusts(&trust);
-    let documents: Vec<Value> = std::iter::once(&trust).chain(wrong.values()).cloned().collect();
-    let expected: Vec<bool> = rows.iter().map(|(_, _, allowed)| *allowed).collect();
-    let (names, tokens): (Vec<String>, Vec<WebIdentity>) =
-        rows.into_iter().map(|(name, token, _)| (name, token)).unzip();
-
-    let verdicts = judge.trust(&documents, &tokens);
-
-    let misjudged: Vec<&String> =
-        (0..names.len()).filter(|i| verdicts[0][*i] != expected[*i]).map(|i| &names[i]).collect();
-    assert!(misjudged.is_empty(), "{misjudged:?}\n{trust:#}");
-    let missed: Vec<&String> =
-        wrong.keys().zip(&verdicts[1..]).filter(|(_, row)| **row == expected).map(|(name, _)| name).collect();
-    assert!(missed.is_empty(), "unsafe documents that this table would not notice: {missed:?}");
+    assert_lets_in_as_told(&judge, "the reading role", &trust, rows);
 }
 
 /// The publishing role opens on either image's tags and on no other's, with and without an environment.
