@@ -79,9 +79,15 @@ pub fn images() -> Vec<Image> {
 #[must_use]
 pub fn secret_names(config: &Config) -> Vec<&'static str> {
     let mut names = match config.publish.auth {
-        Auth::Oidc => vec!["AWS_ROLE_ARN"],
+        Auth::Oidc => Vec::new(),
         Auth::AccessKey => vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
     };
+    if !config.has_settings_as_secrets() {
+        return names;
+    }
+    if config.publish.auth == Auth::Oidc {
+        names.push("AWS_ROLE_ARN");
+    }
     names.extend(["AWS_REGION", "ECR_REGISTRY"]);
     if config.publish.images.len() == 1 {
         names.push("ECR_REPOSITORY");
@@ -244,6 +250,7 @@ fn fill(config: &Config, chosen: &Chosen, product: &Product, name: &str, templat
         registry => config.ecr_registry(),
         ecr_repository => config.ecr_repository_of(&product.name).as_str(),
         region => config.aws.region.as_str(),
+        publish_role_arn => config.iam_arn(&format!("role/{}", config.role())),
         read_role_arn => config.iam_arn(&format!("role/{}", config.read_role())),
         release => config.publish.release.as_str(),
         private => config.github.visibility == Visibility::Private,

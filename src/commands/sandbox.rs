@@ -12,6 +12,7 @@ use crate::live::publisher::Publisher;
 use crate::live::sign_in::Places;
 use crate::live::watch::Patience;
 use crate::model::config::{Auth, Config};
+use crate::model::identity::Purpose;
 use crate::model::identity::ReadingRef;
 use crate::model::names::{EcrRepositoryName, GitTag};
 use crate::model::pins::Pins;
@@ -134,19 +135,17 @@ fn walk_into_aws_for_real(room: &Room, config: &Config) {
         let Some((tag, outlet)) = tag.zip(outlet) else {
             return RunOutcome::Failure { job: "Plan".into(), step: None };
         };
-        // The workflow holds the table of several, and a secret tells it the only one.
+        let job = |name: &str| context.jobs.iter().find(|found| found.name == name);
+        // The workflow holds the table of several. The only one and the role are in secrets where the publish job has an
+        // environment; else it names them too.
+        let in_secrets = job(PUBLISH_JOB).is_some_and(|job| job.environment.is_some());
         let repository = match config.publish.images.as_slice() {
-            [_] => secret("ECR_REPOSITORY").unwrap_or_default().parse(),
+            [_] if in_secrets => secret("ECR_REPOSITORY").unwrap_or_default().parse(),
             _ => Ok(outlet.ecr_repository),
         };
-        let claims = |job: &str| {
-            context
-                .jobs
-                .iter()
-                .find(|found| found.name == job)
-                .and_then(|found| found.claims.clone())
-                .unwrap_or_default()
-        };
+        let role =
+            if in_secrets { secret("AWS_ROLE_ARN").unwrap_or_default() } else { role_arn(&config, Purpose::Publish) };
+        let claims = |name: &str| job(name).and_then(|job| job.claims.clone()).unwrap_or_default();
         let assume = async |role: &str, claims: &serde_json::Value| {
             let token = issuer.sign(claims)?;
             Publisher::with_token(aws_url.clone(), config.aws.region.clone(), role, &token).await
@@ -154,7 +153,7 @@ fn walk_into_aws_for_real(room: &Room, config: &Config) {
         let no_repository = |_: &Failure| Failure::new("the secret ECR_REPOSITORY names no ECR repository");
         let publish = async {
             let publisher = match config.publish.auth {
-                Auth::Oidc => assume(&secret("AWS_ROLE_ARN").unwrap_or_default(), &claims(PUBLISH_JOB)).await?,
+                Auth::Oidc => assume(&role, &claims(PUBLISH_JOB)).await?,
                 Auth::AccessKey => {
                     let id = secret(KEY_ID_SECRET).unwrap_or_default();
                     let key = AccessKey::new(id, secret(SECRET_KEY_SECRET).unwrap_or_default());
@@ -166,7 +165,7 @@ fn walk_into_aws_for_real(room: &Room, config: &Config) {
         let verify = async {
             let has_token = !claims(VERIFY_JOB).is_null();
             if config.publish.auth == Auth::Oidc && has_token {
-                let reader = assume(&reading_role(&config), &claims(VERIFY_JOB)).await?;
+                let reader = assume(&role_arn(&config, Purpose::Read), &claims(VERIFY_JOB)).await?;
                 reader.start_pull(repository.as_ref().map_err(no_repository)?, tag.version()).await?;
             }
             Ok::<(), Failure>(())
@@ -180,8 +179,8 @@ fn walk_into_aws_for_real(room: &Room, config: &Config) {
     });
 }
 
-fn reading_role(config: &Config) -> String {
-    config.iam_arn(&format!("role/{}", config.read_role()))
+fn role_arn(config: &Config, purpose: Purpose) -> String {
+    config.iam_arn(&format!("role/{}", purpose.role(config)))
 }
 
 /// The stand-in's server asks from inside its own runtime, where no other one may block.
@@ -202,8 +201,10 @@ fn on_a_thread_of_its_own<T: Send>(job: impl Future<Output = Result<T, Failure>>
 async fn prove(room: &Room, config: &Config) -> Result<Vec<String>, Failure> {
     let repository = config.github.repository.to_string();
     let secrets = prove_secrets(room, config, &repository)?;
-    let mut proved =
-        vec![format!("{secrets} secrets open with the repository's private key and hold what they should")];
+    let mut proved = match secrets {
+        0 => vec!["the pipeline needs no secret: it names role, region and registry, and AWS decides".into()],
+        _ => vec![format!("{secrets} secrets open with the repository's private key and hold what they should")],
+    };
     let publisher = match config.publish.auth {
         Auth::Oidc => prove_trust(room, config, &repository, &mut proved).await?,
         Auth::AccessKey => {
@@ -226,7 +227,7 @@ async fn prove(room: &Room, config: &Config) -> Result<Vec<String>, Failure> {
 async fn prove_reader(room: &Room, config: &Config, repository: &str, proved: &mut Vec<String>) -> Result<(), Failure> {
     let files = templates::render(config, &Pins::default())?;
     let on = templates::reading_refs(config, &files)?;
-    let role = reading_role(config);
+    let role = role_arn(config, Purpose::Read);
     let claims = |run: &WorkflowRunContext| {
         room.github.claims_for(repository, run).ok_or_else(|| Failure::new("the sandbox's repository issues no token"))
     };

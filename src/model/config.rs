@@ -323,6 +323,13 @@ impl Config {
         }
     }
 
+    /// Whether the publish job finds role, region and registry in secrets. Outside an environment it reads no secret
+    /// that is none: the workflow names them.
+    #[must_use]
+    pub fn has_settings_as_secrets(&self) -> bool {
+        self.publish.environment.is_some()
+    }
+
     /// The environment of the nightly scan's job that holds the access key; `None` where it holds none, or where the
     /// publish job has no environment either.
     #[must_use]

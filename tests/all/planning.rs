@@ -448,7 +448,7 @@ fn one_image_becomes_several_without_a_touch_on_what_was_published() {
     has("~ environment publish: only tags base-go/v*, static-go/v* deploy");
     assert!(!lines.iter().any(|line| line.ends_with("ECR repository acme/bases")), "{lines:#?}");
     let kept = plan.kept.iter().find(|kept| kept.what == "secret ECR_REPOSITORY").unwrap();
-    assert!(kept.why.starts_with("is read by nobody any more"), "{}", kept.why);
+    assert!(kept.why.starts_with("is read by no workflow of sbi's"), "{}", kept.why);
 }
 
 /// The nightly scan with an access key holds it in an environment that no branch but the default one reaches.

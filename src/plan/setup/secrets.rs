@@ -15,18 +15,26 @@ pub const KEY_ID_SECRET: &str = "AWS_ACCESS_KEY_ID";
 /// The secret with the secret access key.
 pub const SECRET_KEY_SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
+/// The secret with the publishing role.
+const ROLE_SECRET: &str = "AWS_ROLE_ARN";
 /// The secret with the ECR repository, where there is one: of several, the workflow holds the table.
 const ECR_REPOSITORY_SECRET: &str = "ECR_REPOSITORY";
+
+/// Every secret that is none in itself, in one rendering or another.
+const PLAIN_SECRETS: [&str; 4] = [ROLE_SECRET, "AWS_REGION", "ECR_REGISTRY", ECR_REPOSITORY_SECRET];
 
 /// Name → value of every secret whose value planning knows.
 #[must_use]
 pub fn plain_secrets(config: &Config) -> Vec<(&'static str, String)> {
+    if !config.has_settings_as_secrets() {
+        return Vec::new();
+    }
     let mut secrets = vec![("AWS_REGION", config.aws.region.to_string()), ("ECR_REGISTRY", config.ecr_registry())];
     if let [only] = config.outlets().as_slice() {
         secrets.push((ECR_REPOSITORY_SECRET, only.ecr_repository.to_string()));
     }
     if config.publish.auth == Auth::Oidc {
-        secrets.insert(0, ("AWS_ROLE_ARN", config.iam_arn(&format!("role/{}", config.role()))));
+        secrets.insert(0, (ROLE_SECRET, config.iam_arn(&format!("role/{}", config.role()))));
     }
     secrets
 }
@@ -71,9 +79,10 @@ pub(super) fn plan(
             if ours.contains(&name) || (config.publish.auth == Auth::AccessKey && key.contains(&name)) {
                 continue;
             }
-            let why = match name {
-                ECR_REPOSITORY_SECRET => "is read by nobody any more: the workflow names every image's ECR repository",
-                _ => "is not sbi's",
+            let why = if PLAIN_SECRETS.contains(&name) {
+                "is read by no workflow of sbi's: they name what it holds"
+            } else {
+                "is not sbi's"
             };
             keep(plan, format!("secret {name}"), why);
         }
