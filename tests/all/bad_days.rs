@@ -6,6 +6,7 @@ mod github_side;
 mod input;
 mod network;
 
+use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 use sbi::sandbox::http::{Request, Server, Weather};
 
 use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room};
@@ -101,10 +102,10 @@ fn settled(room: &Room, by_key: bool) {
     assert_eq!(keys.iter().filter(|key| key.active).count(), usize::from(by_key));
     assert_eq!(keys.len(), usize::from(by_key), "an orphan key");
     if by_key {
-        use secrecy::ExposeSecret as _;
-        let opened = |name| room.github.open_secret(REPOSITORY, name).unwrap();
-        assert_eq!(opened("AWS_ACCESS_KEY_ID").expose_secret(), keys[0].id);
-        assert!(room.aws.is_secret_of(&keys[0].id, opened("AWS_SECRET_ACCESS_KEY").expose_secret()));
+        let both = room.github.open_secret(REPOSITORY, ACCESS_KEY_SECRET).unwrap();
+        let uploaded = AccessKey::from_both(&both).unwrap();
+        assert_eq!(uploaded.id(), keys[0].id);
+        assert!(uploaded.reveal(|secret| room.aws.is_secret_of(&keys[0].id, secret)));
     }
     let repository = room.github.repository(REPOSITORY).unwrap();
     let releases: Vec<&str> = repository.releases.iter().map(|release| release.tag.as_str()).collect();

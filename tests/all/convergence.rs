@@ -17,6 +17,7 @@ use std::time::Duration;
 use sbi::model::config::{Auth, Config};
 use sbi::model::identity::{publishing_policy, reading_policy};
 use sbi::model::lock::Lock;
+use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 use sbi::plan::setup::plain_secrets;
 use sbi::sandbox::github::{GithubOptions, Organization, RepositorySnapshot, Rules, Seed, TokenScopes};
 use sbi::sandbox::http::{Answer, Request, Weather};
@@ -27,7 +28,6 @@ use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, is_write, ran};
 
 const IDENTITY: &str = "sbi-publish-acme-bases";
 const READER: &str = "sbi-read-acme-bases";
-const KEY_SECRETS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 fn repository(room: &Room) -> RepositorySnapshot {
     room.github.repository(REPOSITORY).expect("the GitHub repository")
@@ -77,8 +77,9 @@ fn assert_set_up(room: &Room, auth: &str) {
             let keys = room.aws.access_keys(IDENTITY);
             let [key] = keys.as_slice() else { panic!("{} keys", keys.len()) };
             assert!(key.active);
-            assert_eq!(open(KEY_SECRETS[0]).as_deref(), Some(key.id.as_str()));
-            assert!(room.aws.is_secret_of(&key.id, &open(KEY_SECRETS[1]).unwrap()), "the pair does not match");
+            let uploaded = AccessKey::from_both(&open(ACCESS_KEY_SECRET).unwrap().into()).unwrap();
+            assert_eq!(uploaded.id(), key.id);
+            assert!(uploaded.reveal(|secret| room.aws.is_secret_of(&key.id, secret)), "the pair does not match");
             assert!(room.aws.role_names().is_empty());
         }
     }
@@ -360,7 +361,7 @@ fn killed_at_any_write_the_hand_made_secrets_of_before_deceive_nobody() {
     let survived = survives_every_kill("access-key", || {
         let room = Room::new();
         room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
-        for name in KEY_SECRETS {
+        for name in [ACCESS_KEY_SECRET, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             room.github.add_secret(REPOSITORY, name);
             room.github.age_secret(REPOSITORY, name, Duration::from_secs(86_400));
         }

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 use sbi::sandbox::http::{Answer, Weather};
-use secrecy::ExposeSecret as _;
 
 use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, ran};
 
@@ -80,8 +80,9 @@ fn every_secret(room: &Room) -> Vec<(&'static str, String)> {
         ("the GitHub token", room.github.token().reveal(str::to_owned)),
         ("the operator's key", room.aws.operator_credentials().reveal(str::to_owned)),
     ];
-    if let Some(issued) = room.github.open_secret(REPOSITORY, "AWS_SECRET_ACCESS_KEY") {
-        secrets.push(("the issued key", issued.expose_secret().to_owned()));
+    let both = room.github.open_secret(REPOSITORY, ACCESS_KEY_SECRET);
+    if let Some(issued) = both.as_ref().and_then(AccessKey::from_both) {
+        secrets.push(("the issued key", issued.reveal(str::to_owned)));
     }
     // What ECR handed out, and anything that a body called a token.
     for exchange in room.aws.server().log() {
@@ -118,6 +119,15 @@ fn no_command_lets_a_secret_out() {
             let run = ran(loud(room.command(arguments))).exited(0);
             assert_kept(&room, &run, &every_secret(&room));
         }
+        let by_key: [&[&str]; 3] =
+            [&["rotate-keys", "--check"], &["rotate-keys", "--yes", "--grace", "1s"], &["policy", "rotator"]];
+        room.github.end_runs(REPOSITORY);
+        for arguments in by_key {
+            let before = every_secret(&room);
+            let run = ran(loud(room.command(arguments))).exited(if auth == "oidc" { 2 } else { 0 });
+            assert_kept(&room, &run, &before);
+            assert_kept(&room, &run, &every_secret(&room));
+        }
         let secrets = every_secret(&room);
         assert!(auth == "oidc" || secrets.len() > 3, "the issued key was not looked for");
     }
@@ -127,7 +137,7 @@ fn no_command_lets_a_secret_out() {
 fn no_failing_run_lets_a_secret_out() {
     for status in [400, 401, 403, 404, 418, 422, 500] {
         for place in
-            ["/public-key", "/secrets/AWS_SECRET", "/releases", "CreateAccessKey", "GetAuthorizationToken", "GetUser"]
+            ["/public-key", "/secrets/AWS_", "/releases", "CreateAccessKey", "GetAuthorizationToken", "GetUser"]
         {
             let room = Room::new();
             let forecast = move |_: usize, request: &sbi::sandbox::http::Request| {
