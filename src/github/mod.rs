@@ -194,6 +194,19 @@ impl Github {
         self.send(call).await?.json(call)
     }
 
+    /// Sends a deletion. GitHub answers 404 to what is gone and to what it hides: `look` tells the two apart.
+    async fn delete(&self, call: &Call, look: &Call) -> Result<(), Failure> {
+        let reply = self.exchange(&self.rest, call).await?;
+        if (200..300).contains(&reply.status) {
+            return Ok(());
+        }
+        let failure = error::classify(call, &reply, &self.host);
+        if reply.status == 404 && self.exchange(&self.rest, look).await?.status == 404 {
+            return Ok(());
+        }
+        Err(failure)
+    }
+
     /// `None` when GitHub answers 404.
     async fn ask_maybe<T: DeserializeOwned>(&self, call: &Call) -> Result<Option<T>, Failure> {
         match self.ask(call).await {

@@ -252,6 +252,13 @@ impl System for Live {
                 let url = github.create_release(repository, tag, notes, &commit).await?;
                 Ok(Produced::Release { url })
             }
+            Step::DeleteRolePolicy { name, purpose, arn: _ } => {
+                aws.delete_role_policy(name, purpose.policy_name()).await.map(done)
+            }
+            Step::DeleteRole { name, arn: _ } => aws.delete_role(name).await.map(done),
+            Step::DeleteUserPolicy { name, arn: _ } => aws.delete_user_policy(name, POLICY_NAME).await.map(done),
+            Step::DeleteUser { name, arn: _ } => aws.delete_user(name).await.map(done),
+            Step::DeleteSecret { repository, name } => github.delete_secret(repository, name).await.map(done),
         }
     }
 }

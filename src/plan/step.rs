@@ -145,6 +145,32 @@ pub enum Step {
         notes: String,
         commit: Known<CommitId>,
     },
+    /// Deletes the inline policy of our name.
+    DeleteRolePolicy {
+        arn: String,
+        name: RoleName,
+        purpose: Purpose,
+    },
+    /// IAM refuses it while any policy is left.
+    DeleteRole {
+        arn: String,
+        name: RoleName,
+    },
+    /// Deletes the inline policy of our name.
+    DeleteUserPolicy {
+        arn: String,
+        name: UserName,
+    },
+    /// IAM refuses it while a key or a policy is left.
+    DeleteUser {
+        arn: String,
+        name: UserName,
+    },
+    /// Deletes a repository secret.
+    DeleteSecret {
+        repository: GithubRepositoryName,
+        name: String,
+    },
 }
 
 /// The refs that may deploy to an environment of ours.
@@ -371,6 +397,17 @@ impl Step {
                 line(sign, "files", &commit.branch.as_deref().unwrap_or("default branch"), detail)
             }
             Self::CreateRelease { tag, .. } => line(Sign::Add, "release", tag, "starts the publishing pipeline".into()),
+            Self::DeleteRolePolicy { name, purpose, .. } => {
+                line(Sign::Remove, "IAM role policy", name, purpose.policy_name().into())
+            }
+            Self::DeleteRole { name, .. } => {
+                line(Sign::Remove, "IAM role", name, "nobody can assume it any more".into())
+            }
+            Self::DeleteUserPolicy { name, .. } => {
+                line(Sign::Remove, "IAM user policy", name, Purpose::Publish.policy_name().into())
+            }
+            Self::DeleteUser { name, .. } => line(Sign::Remove, "IAM user", name, "nobody can sign in as it".into()),
+            Self::DeleteSecret { repository, name } => line(Sign::Remove, "secret", name, format!("of {repository}")),
         }
     }
 
@@ -419,6 +456,11 @@ impl Step {
             Self::CreateRelease { .. } => {
                 vec![Permission::Github("contents: write"), Permission::Github("workflows: write")]
             }
+            Self::DeleteRolePolicy { arn, .. } => vec![aws("iam:DeleteRolePolicy", arn)],
+            Self::DeleteRole { arn, .. } => vec![aws("iam:DeleteRole", arn)],
+            Self::DeleteUserPolicy { arn, .. } => vec![aws("iam:DeleteUserPolicy", arn)],
+            Self::DeleteUser { arn, .. } => vec![aws("iam:DeleteUser", arn)],
+            Self::DeleteSecret { .. } => vec![Permission::Github("secrets: write")],
         }
     }
 
@@ -438,7 +480,12 @@ impl Step {
             | Self::RequirePinnedActions { .. }
             | Self::SetEnvironment { .. }
             | Self::PutSecret { .. }
-            | Self::DeleteAccessKey { .. } => true,
+            | Self::DeleteAccessKey { .. }
+            | Self::DeleteRolePolicy { .. }
+            | Self::DeleteRole { .. }
+            | Self::DeleteUserPolicy { .. }
+            | Self::DeleteUser { .. }
+            | Self::DeleteSecret { .. } => true,
             Self::CreateEcrRepository { .. }
             | Self::CreateOidcProvider { .. }
             | Self::CreateRole { .. }

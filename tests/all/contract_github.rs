@@ -343,6 +343,7 @@ async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
         github.commit(&commit, "main", &parent).await.unwrap();
     }
     github.create_release(&repository, &"v1.0.0".parse().unwrap(), "notes", &parent).await.unwrap();
+    github.delete_secret(&repository, "AWS_REGION").await.unwrap();
     for exchange in server.log() {
         let asked = (&exchange.request.method, &exchange.request.path);
         assert_ne!(exchange.answer.status, 400, "{asked:?}: {}", String::from_utf8_lossy(&exchange.answer.body));
@@ -357,6 +358,25 @@ async fn a_repository_that_is_not_there_costs_one_call() {
     let server = serve(|_| answer(404, &json!({"message": "Not Found"})));
     assert_eq!(client(&server.url(), "ghp_x").repository(&base()).await.unwrap(), None);
     assert_eq!(server.log().len(), 1);
+}
+
+/// GitHub answers 404 to what is gone and to what a token may not touch.
+#[tokio::test]
+async fn a_secret_that_is_gone_is_deleted_and_one_that_is_hidden_is_not() {
+    for there in [false, true] {
+        let server = serve(move |request| match request.method.as_str() {
+            "GET" if there => answer(200, &json!({"name": "A", "created_at": "x", "updated_at": "x"})),
+            _ => answer(404, &json!({"message": "Not Found"})),
+        });
+        let deleted = client(&server.url(), "github_pat_x").delete_secret(&base(), "A").await;
+        match deleted {
+            Ok(()) => assert!(!there, "a hidden secret counts as deleted"),
+            Err(failure) => {
+                assert!(there && matches!(failure.cause(), Cause::Denied { .. }), "{failure}");
+                assert!(failure.hints()[0].contains("secrets: write"), "{:?}", failure.hints());
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,18 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     let used = me.iam.get_access_key_last_used().access_key_id(&key.access_key_id).send().await.unwrap();
     tell("whose key", used.user_name.unwrap().replace(unique, "X"));
     tell("delete a user with keys", code(me.iam.delete_user().user_name(&user).send().await));
+    let other = format!("{user}-other");
+    let remove_policy = |user: &str| me.iam.delete_user_policy().user_name(user).policy_name("p");
+    tell("delete the policy of a missing user", code(remove_policy(&other).send().await));
+    tell("delete a missing user", code(me.iam.delete_user().user_name(&other).send().await));
+    me.iam.create_user().user_name(&other).send().await.unwrap();
+    tell("delete a missing user policy", code(remove_policy(&other).send().await));
+    let put = me.iam.put_user_policy().user_name(&other).policy_name("p").policy_document(policy.to_json());
+    put.send().await.unwrap();
+    tell("delete a user with a policy", code(me.iam.delete_user().user_name(&other).send().await));
+    tell("delete a user policy", code(remove_policy(&other).send().await));
+    tell("delete a user", code(me.iam.delete_user().user_name(&other).send().await));
+    tell("get the deleted user", code(me.iam.get_user().user_name(&other).send().await));
     tell(
         "delete a key",
         code(me.iam.delete_access_key().user_name(&user).access_key_id(&key.access_key_id).send().await),
@@ -134,6 +146,12 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     let update = me.iam.update_assume_role_policy().role_name(&user).policy_document(trust().to_json());
     tell("update the trust", code(update.send().await));
     tell("a missing role policy", code(me.iam.get_role_policy().role_name(&user).policy_name("q").send().await));
+    let remove_policy = |role: &str, policy: &str| me.iam.delete_role_policy().role_name(role).policy_name(policy);
+    tell("delete a missing role policy", code(remove_policy(&user, "q").send().await));
+    tell("delete the policy of a missing role", code(remove_policy(&other, "p").send().await));
+    tell("delete a role policy", code(remove_policy(&user, "p").send().await));
+    tell("delete a role", code(me.iam.delete_role().role_name(&user).send().await));
+    tell("delete it twice", code(me.iam.delete_role().role_name(&user).send().await));
     told
 }
 

@@ -402,6 +402,36 @@ impl World {
                 repository.releases.push(Release { tag: tag.clone(), draft: false, ours: true, url: String::new() });
                 return Ok(Produced::Release { url: String::new() });
             }
+            Step::DeleteRolePolicy { purpose, .. } => {
+                if let Some(role) = role_mut(aws, *purpose) {
+                    role.policy = None;
+                }
+            }
+            Step::DeleteRole { name, .. } => {
+                let named = |role: &&mut Option<Role>| {
+                    role.as_ref().is_some_and(|role| role.arn.ends_with(&format!("/{name}")))
+                };
+                if let Some(role) = [&mut aws.role, &mut aws.read_role].into_iter().find(named) {
+                    if role.as_ref().is_some_and(|role| role.policy.is_some()) {
+                        return Err(Failure::new("must delete policies first"));
+                    }
+                    *role = None;
+                }
+            }
+            Step::DeleteUserPolicy { .. } => {
+                if let Some(user) = &mut aws.user {
+                    user.policy = None;
+                }
+            }
+            Step::DeleteUser { .. } => {
+                if aws.user.as_ref().is_some_and(|user| user.policy.is_some() || !user.keys.is_empty()) {
+                    return Err(Failure::new("must delete policies and keys first"));
+                }
+                aws.user = None;
+            }
+            Step::DeleteSecret { name, .. } => {
+                github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?.secrets.remove(name);
+            }
         }
         Ok(Produced::Nothing)
     }
