@@ -572,6 +572,24 @@ fn two_keys_that_others_use_leave_no_room_and_are_not_touched() {
     assert!(plan_setup(&desired, &observed).is_empty());
 }
 
+/// The mark tells what may be taken back from what was there before.
+#[test]
+fn an_adopted_ecr_repository_is_marked_as_such_and_a_created_one_is_not() {
+    let (desired, mut observed) = set_up(Auth::Oidc);
+    let name = "acme/bases".parse().unwrap();
+    let made = observed.aws.ecr_repositories.get_mut(&name).unwrap();
+    assert_eq!(made.tags.keys().collect::<Vec<_>>(), [OWNER_TAG]);
+    made.tags = BTreeMap::from([("team".to_owned(), "platform".to_owned())]);
+    let world = World::new(observed);
+    let plan = plan_now(&desired, &world);
+    assert_eq!(
+        lines(&plan),
+        ["~ ECR repository acme/bases: marked as ours: sbi:adopted=true, sbi:github-repository=acme/bases"]
+    );
+    assert!(run(&plan, &world).succeeded());
+    assert!(plan_now(&desired, &world).is_empty());
+}
+
 #[test]
 fn an_edited_file_stays_until_its_path_is_named() {
     let (mut desired, mut observed) = set_up(Auth::Oidc);
