@@ -397,7 +397,7 @@ fn iam_tags(call: &Call<'_>, tags: &BTreeMap<String, String>) -> Result<Vec<Tag>
     tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| call.unbuildable(&error))
 }
 
-fn timestamp(at: DateTime) -> Option<Timestamp> {
+pub(super) fn timestamp(at: DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 

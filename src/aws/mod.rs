@@ -2,7 +2,9 @@
 //! module; every refusal leaves it as a `Failure` with its cause.
 
 mod ecr;
+mod ecr_deletion;
 mod error;
+mod holdings;
 mod iam;
 mod iam_deletion;
 mod preflight;

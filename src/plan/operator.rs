@@ -81,7 +81,7 @@ pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
     let aws: BTreeSet<(&'static str, String)> = permissions
         .filter_map(|permission| match permission {
             Permission::Aws { action, resource } => Some((action, resource)),
-            Permission::Github(_) => None,
+            Permission::Github(_) | Permission::GithubScope(_) => None,
         })
         .collect();
     aws.into_iter().collect()

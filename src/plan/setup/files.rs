@@ -231,6 +231,7 @@ fn plan_commit(
             whole_tree: found.is_none(),
             files,
             new_paths,
+            deletions: BTreeSet::new(),
             message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
             delivery,
         }),
