@@ -212,7 +212,7 @@ impl System for Live {
             Step::SetUserPolicy { name, document, .. } => {
                 aws.set_user_policy(name, POLICY_NAME, document).await.map(done)
             }
-            Step::DeleteAccessKey { user, key_id, arn: _ } => aws.delete_access_key(user, key_id).await.map(done),
+            Step::DeleteAccessKey { user, key_id, .. } => aws.delete_access_key(user, key_id).await.map(done),
             Step::IssueAccessKey { user, repository, .. } => {
                 let key = aws.create_access_key(user).await?;
                 let delivered = async {

@@ -32,6 +32,33 @@ pub struct ImageFacts {
     pub bytes: u64,
 }
 
+impl ImageFacts {
+    /// How people name it: its tags and when it was pushed, or its shortened digest.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let name = match self.tags.is_empty() {
+            true => self.short_digest(),
+            false => self.tags.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+        };
+        match self.pushed_at() {
+            Some(at) => format!("{name} of {at}"),
+            None => name,
+        }
+    }
+
+    /// `sha256:0123456789ab`
+    #[must_use]
+    pub fn short_digest(&self) -> String {
+        self.digest.as_str().chars().take("sha256:".len() + 12).collect()
+    }
+
+    /// `2026-11-25 12:00 UTC`
+    #[must_use]
+    pub fn pushed_at(&self) -> Option<String> {
+        self.pushed.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
+    }
+}
+
 /// What can hang on an IAM role or user, by name or ARN. IAM deletes neither while anything does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IamHoldings {

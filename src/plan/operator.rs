@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{Permission, RoleTrust, Step, Trusted};
+use super::step::{KeyEnd, Permission, RoleTrust, Step, Trusted};
 use super::{Known, Plan};
 use crate::model::config::{Auth, Config, Outlet};
 use crate::model::iam::{PolicyDocument, Statement, Values};
@@ -13,9 +13,14 @@ use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
 /// Every right on AWS that setting up `config` can take, from any state, and nothing else: `sbi policy operator`.
 #[must_use]
 pub fn operator_policy(config: &Config) -> PolicyDocument {
-    let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
     let changing = aws_steps(config).into_iter().flat_map(|step| step.permissions());
-    for permission in reading(config).into_iter().chain(changing) {
+    policy_of(config, reading(config).into_iter().chain(changing))
+}
+
+/// One document of these rights on AWS, and of asking IAM for one's own.
+pub(super) fn policy_of(config: &Config, permissions: impl Iterator<Item = Permission>) -> PolicyDocument {
+    let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
+    for permission in permissions {
         if let Permission::Aws { action, resource } = permission {
             // Resources of one kind take the same actions, so one statement for all of them allows no more.
             let (actions, resources) = rights.entry(sid(&resource)).or_default();
@@ -77,7 +82,11 @@ fn reading(config: &Config) -> Vec<Permission> {
 #[must_use]
 pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
     let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
-    let permissions = writing.chain(reading(config));
+    aws_only(writing.chain(reading(config)))
+}
+
+/// Those among the permissions that are actions on AWS, each once.
+pub(super) fn aws_only(permissions: impl Iterator<Item = Permission>) -> Vec<(&'static str, String)> {
     let aws: BTreeSet<(&'static str, String)> = permissions
         .filter_map(|permission| match permission {
             Permission::Aws { action, resource } => Some((action, resource)),
@@ -145,7 +154,12 @@ fn aws_steps(config: &Config) -> Vec<Step> {
             steps.extend([
                 Step::CreateUser { arn: arn.clone(), name: user.clone(), tags },
                 Step::SetUserPolicy { arn: arn.clone(), name: user.clone(), document, repositories, replaces: false },
-                Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: String::new() },
+                Step::DeleteAccessKey {
+                    arn: arn.clone(),
+                    user: user.clone(),
+                    key_id: String::new(),
+                    end: KeyEnd::Orphan,
+                },
                 Step::IssueAccessKey { arn, user, repository: config.github.repository.clone(), replaces: false },
             ]);
         }

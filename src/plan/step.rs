@@ -86,11 +86,11 @@ pub enum Step {
         repositories: Vec<EcrRepositoryName>,
         replaces: bool,
     },
-    /// Deletes a key that no job can be using: it never reached the secrets.
     DeleteAccessKey {
         arn: String,
         user: UserName,
         key_id: String,
+        end: KeyEnd,
     },
     /// Creates a key, waits until ECR accepts it, seals it and uploads both secrets; deletes it when that fails.
     /// One step, because a secret never crosses a step's boundary.
@@ -204,6 +204,15 @@ pub enum Step {
         /// What goes with it, for people.
         holds: String,
     },
+}
+
+/// Why an access key goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEnd {
+    /// No job can be using it: it never reached the secrets.
+    Orphan,
+    /// Its user goes.
+    WithUser,
 }
 
 /// The refs that may deploy to an environment of ours.
@@ -379,12 +388,13 @@ impl Step {
                 let detail = describe_policy(Purpose::Publish, repositories);
                 line(add_or_change(replaces), "IAM user policy", name, detail)
             }
-            Self::DeleteAccessKey { user, key_id, .. } => line(
-                Sign::Remove,
-                "access key",
-                key_id,
-                format!("of {user}: left by an interrupted run, never used, in no secret"),
-            ),
+            Self::DeleteAccessKey { user, key_id, end, .. } => {
+                let why = match end {
+                    KeyEnd::Orphan => "left by an interrupted run, never used, in no secret",
+                    KeyEnd::WithUser => "nothing can sign in with it any more",
+                };
+                line(Sign::Remove, "access key", key_id, format!("of {user}: {why}"))
+            }
             Self::IssueAccessKey { user, replaces, .. } => line(
                 add_or_change(replaces),
                 "access key",

@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::failure::Failure;
-    use crate::plan::step::Produced;
+    use crate::plan::step::{KeyEnd, Produced};
 
     #[derive(Clone, Default)]
     struct Paper(Rc<RefCell<Vec<u8>>>);
@@ -246,7 +246,7 @@ mod tests {
             [],
         );
         plan.add(Step::RestrictWorkflowToken { repository }, []);
-        plan.add(Step::DeleteAccessKey { arn, user, key_id: "AKIAEXAMPLE".into() }, []);
+        plan.add(Step::DeleteAccessKey { arn, user, key_id: "AKIAEXAMPLE".into(), end: KeyEnd::Orphan }, []);
         plan
     }
 

@@ -17,7 +17,7 @@ use crate::plan::step::Step;
 use crate::plan::{Known, Plan, StepId};
 
 /// The branch of sbi's own pull request.
-const PULL_REQUEST_BRANCH: &str = "sbi/setup";
+pub(in crate::plan) const PULL_REQUEST_BRANCH: &str = "sbi/setup";
 
 /// The workflow that a release must start.
 pub(super) const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";

@@ -13,8 +13,8 @@ use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, provider_arn, publishing_policy};
 use crate::model::observed::{CallerIdentity, KeyFacts, Observed, Role, User};
-use crate::model::registry::{OWNER_TAG, ownership_tags};
-use crate::plan::step::{RoleTrust, Step, Trusted};
+use crate::model::registry::{ADOPTED_TAG, OWNER_TAG, ownership_tags};
+use crate::plan::step::{KeyEnd, RoleTrust, Step, Trusted};
 use crate::plan::{Known, Plan, StepId};
 
 /// How far apart the clocks of AWS and GitHub may be, in seconds, when a key's birth is compared with a secret's.
@@ -144,7 +144,7 @@ pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed,
 }
 
 /// Both secrets were written after the key was born: `IssueAccessKey` is the only one that does so.
-fn delivered(key: &KeyFacts, uploaded: Option<Timestamp>) -> bool {
+pub(in crate::plan) fn delivered(key: &KeyFacts, uploaded: Option<Timestamp>) -> bool {
     uploaded.is_some_and(|at| at + SignedDuration::from_secs(CLOCK_SKEW_SECONDS) >= key.created)
 }
 
@@ -165,7 +165,8 @@ fn plan_new_key(
             .as_ref()
             .is_some_and(|last| last.at > key.created + SignedDuration::from_secs(OWN_CHECK_SECONDS));
         if key.active && !used_by_others && !delivered(key, uploaded) {
-            let step = Step::DeleteAccessKey { arn: found.arn.clone(), user: user.clone(), key_id: key.id.clone() };
+            let (arn, key_id) = (found.arn.clone(), key.id.clone());
+            let step = Step::DeleteAccessKey { arn, user: user.clone(), key_id, end: KeyEnd::Orphan };
             before_key.push(plan.add(step, []));
         } else {
             staying.push(key);
@@ -194,12 +195,14 @@ fn not_ours(config: &Config, kind: &str, name: &str, flag: &str, tags: &BTreeMap
         Some(owner) if owner.eq_ignore_ascii_case(&repository) => None,
         Some(owner) => Some(hint(&format!("IAM {kind} {name} belongs to GitHub repository {owner}"))),
         None => Some(hint(&format!("IAM {kind} {name} exists and was not made by sbi")).hinted(format!(
-            "or hand it over: `aws iam tag-{kind} --{kind}-name {name} --tags Key={OWNER_TAG},Value={repository}`"
+            "or hand it over: `aws iam tag-{kind} --{kind}-name {name} --tags Key={OWNER_TAG},Value={repository} \
+             Key={ADOPTED_TAG},Value=true`"
         ))),
     }
 }
 
-fn own_identity(kind: &str, name: &str) -> Failure {
+/// Nobody takes the rights of the identity that runs sbi.
+pub(in crate::plan) fn own_identity(kind: &str, name: &str) -> Failure {
     Failure::usage(format!("you are signed in as IAM {kind} {name}, which this plan would change"))
         .hinted("sign in as somebody else: sbi does not change the rights of the identity that runs it")
 }

@@ -10,17 +10,22 @@ mod secrets;
 
 use super::{Kept, Plan};
 use crate::failure::Failure;
-use crate::model::config::Auth;
+use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::observed::{CallerIdentity, Observed};
 
 pub use release::next_free;
 pub use secrets::{KEY_ID_SECRET, SECRET_KEY_SECRET, fingerprint, plain_secrets};
 
+pub(super) use files::PULL_REQUEST_BRANCH;
+pub(super) use github::{archived, environments, no_administrator, renamed};
+pub(super) use identity::{delivered, own_identity};
+pub(super) use secrets::{is_key_secret, is_plain_secret};
+
 /// The steps from what was found to what is wanted. Empty when nothing differs.
 pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    plan.refusals.extend(wrong_account(desired, observed));
+    plan.refusals.extend(wrong_account(&desired.config, &observed.aws.caller));
     plan.refusals.extend(github::refusals(desired, observed));
     if !plan.refusals.is_empty() {
         return plan;
@@ -39,15 +44,16 @@ pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     plan
 }
 
-fn wrong_account(desired: &Desired, observed: &Observed) -> Option<Failure> {
-    let wanted = &desired.config.aws.account;
-    let caller = &observed.aws.caller;
+/// Credentials of another account than `sbi.toml` pins.
+pub(super) fn wrong_account(config: &Config, caller: &CallerIdentity) -> Option<Failure> {
+    let wanted = &config.aws.account;
     (caller.account != *wanted).then(|| {
         Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
             .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
     })
 }
 
-fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
+/// Says that something stays, and why.
+pub(super) fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
     plan.kept.push(Kept { what: what.into(), why: why.into() });
 }

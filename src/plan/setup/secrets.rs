@@ -23,6 +23,16 @@ const ECR_REPOSITORY_SECRET: &str = "ECR_REPOSITORY";
 /// Every secret that is none in itself, in one rendering or another.
 const PLAIN_SECRETS: [&str; 4] = [ROLE_SECRET, "AWS_REGION", "ECR_REGISTRY", ECR_REPOSITORY_SECRET];
 
+/// Whether a secret of this name holds the access key, or a part of it.
+pub(in crate::plan) fn is_key_secret(name: &str) -> bool {
+    [KEY_ID_SECRET, SECRET_KEY_SECRET].contains(&name)
+}
+
+/// Whether a secret of this name is none in itself, in one rendering or another.
+pub(in crate::plan) fn is_plain_secret(name: &str) -> bool {
+    PLAIN_SECRETS.contains(&name)
+}
+
 /// Name → value of every secret whose value planning knows.
 #[must_use]
 pub fn plain_secrets(config: &Config) -> Vec<(&'static str, String)> {

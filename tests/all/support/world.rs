@@ -383,6 +383,7 @@ impl World {
                     let number = number.unwrap_or_else(|| self.number());
                     let url = format!("https://github.com/acme/bases/pull/{number}");
                     repository.pull_requests.retain(|open| open.number != number);
+                    holdings.branches.insert(branch.clone());
                     let files = left(&repository.files);
                     repository.pull_requests.push(PullRequest {
                         number,
