@@ -32,11 +32,11 @@ use crate::model::secrets::AccessKey;
 const MAX_SESSION_SECONDS: i32 = 3600;
 
 impl Aws {
-    fn role_call(&self, action: &'static str, name: &str) -> Call<'_> {
+    pub(super) fn role_call(&self, action: &'static str, name: &str) -> Call<'_> {
         Call::new(self, Service::Iam, action, format!("the IAM role {name}")).on(self.iam_arn(&format!("role/{name}")))
     }
 
-    fn user_call(&self, action: &'static str, name: &UserName) -> Call<'_> {
+    pub(super) fn user_call(&self, action: &'static str, name: &UserName) -> Call<'_> {
         Call::new(self, Service::Iam, action, format!("the IAM user {name}")).on(self.iam_arn(&format!("user/{name}")))
     }
 
@@ -395,7 +395,7 @@ impl Aws {
             let result = attempt().await;
             let pause = pauses.next().unwrap_or(Duration::ZERO);
             let missing = matches!(&result, Err(failure) if *failure.cause() == Cause::NotFound);
-            if !missing || started.elapsed() + pause > self.pace.creation_deadline {
+            if !missing || started.elapsed() + pause > self.pace.settling_deadline {
                 return result;
             }
             tokio::time::sleep(pause).await;
@@ -416,7 +416,7 @@ fn iam_tags(call: &Call<'_>, tags: &BTreeMap<String, String>) -> Result<Vec<Tag>
     tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| call.unbuildable(&error))
 }
 
-fn timestamp(at: DateTime) -> Option<Timestamp> {
+pub(super) fn timestamp(at: DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 

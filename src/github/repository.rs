@@ -31,7 +31,7 @@ use crate::model::observed::{
 /// Repositories made since then carry ids in their OIDC subjects (GitHub changelog, immutable subject claims).
 const IMMUTABLE_SUBJECTS_SINCE: &str = "2026-07-15T00:00:00Z";
 /// Branches of ours start with it.
-const OUR_BRANCHES: &str = "sbi/";
+pub(super) const OUR_BRANCHES: &str = "sbi/";
 /// Rules of a ruleset that let nobody push a fresh commit straight to the branch.
 const RULES_AGAINST_PUSHES: [&str; 7] = [
     "pull_request",

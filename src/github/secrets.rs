@@ -103,6 +103,19 @@ impl Github {
         self.send(&call).await.map(drop)
     }
 
+    /// Deletes a repository secret; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// When GitHub refuses.
+    pub async fn delete_secret(&self, repository: &GithubRepositoryName, secret: &str) -> Result<(), Failure> {
+        let path = repo_path(repository, &format!("/actions/secrets/{secret}"));
+        let call = Call::new(Method::DELETE, path.clone(), format!("delete the secret {secret}"))
+            .of(repository)
+            .needing("secrets: write");
+        let look = Call::get(path, format!("look for the secret {secret}")).of(repository).needing("secrets: read");
+        self.delete(&call, &look).await
+    }
+
     /// Seals an access key and uploads it as one secret.
     ///
     /// # Errors

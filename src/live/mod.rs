@@ -109,14 +109,19 @@ impl Live {
     /// The scopes that `plan` takes and the GitHub token lacks; none when GitHub doesn't tell a token's rights.
     #[must_use]
     pub fn missing_scopes(viewer: &Viewer, plan: &Plan) -> Vec<&'static str> {
-        let permissions = plan.nodes().iter().flat_map(|node| node.step.permissions());
-        let wanted: BTreeSet<&'static str> = permissions
-            .filter_map(|permission| match permission {
-                Permission::Github(name) => Some(name),
-                Permission::Aws { .. } => None,
-            })
-            .collect();
-        missing_scopes(&viewer.token, &wanted)
+        let (mut wanted, mut scopes) = (BTreeSet::new(), BTreeSet::new());
+        for permission in plan.nodes().iter().flat_map(|node| node.step.permissions()) {
+            match permission {
+                Permission::Github(name) => {
+                    wanted.insert(name);
+                }
+                Permission::GithubScope(scope) => {
+                    scopes.insert(scope);
+                }
+                Permission::Aws { .. } => {}
+            }
+        }
+        missing_scopes(&viewer.token, &wanted, &scopes)
     }
 
     /// Looks at everything that planning compares, all reads at once.
@@ -248,6 +253,24 @@ impl System for Live {
                 let commit = commit_id(commit, outputs)?;
                 let url = github.create_release(repository, tag, notes, &commit).await?;
                 Ok(Produced::Release { url })
+            }
+            Step::DeleteRolePolicy { name, purpose, arn: _ } => {
+                aws.delete_role_policy(name, purpose.policy_name()).await.map(done)
+            }
+            Step::DeleteRole { name, arn: _ } => aws.delete_role(name).await.map(done),
+            Step::DeleteUserPolicy { name, arn: _ } => aws.delete_user_policy(name, POLICY_NAME).await.map(done),
+            Step::DeleteUser { name, arn: _ } => aws.delete_user(name).await.map(done),
+            Step::DeleteSecret { repository, name } => github.delete_secret(repository, name).await.map(done),
+            Step::DeleteImages { name, images, arn: _ } => {
+                let digests = images.iter().map(|image| image.digest.clone()).collect();
+                aws.delete_images(name, digests).await.map(done)
+            }
+            Step::DeleteEcrRepository { name, arn: _ } => aws.delete_ecr_repository(name).await.map(done),
+            Step::UntagEcrRepository { arn, keys, name: _ } => aws.untag_ecr_repository(arn, keys).await.map(done),
+            Step::DeleteEnvironment { repository, name } => github.delete_environment(repository, name).await.map(done),
+            Step::DeleteBranch { repository, branch } => github.delete_branch(repository, branch).await.map(done),
+            Step::DeleteGithubRepository { repository, holds: _ } => {
+                github.delete_repository(repository).await.map(done)
             }
         }
     }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod desired;
 pub mod evaluation;
 pub mod git;
+pub mod holdings;
 pub mod iam;
 pub mod identity;
 pub mod lock;

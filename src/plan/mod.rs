@@ -4,6 +4,7 @@
 //! the secrets, the files, the releases. Each phase may need the ids of earlier ones; none can need a later one.
 
 pub mod access_keys;
+pub mod destroy;
 pub mod operator;
 pub mod rotation;
 pub mod setup;

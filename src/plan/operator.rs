@@ -16,22 +16,18 @@ use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
 #[must_use]
 pub fn operator_policy(config: &Config) -> PolicyDocument {
     let changing = aws_steps(config).into_iter().flat_map(|step| step.permissions());
-    let mut statements = statements(reading(config).into_iter().chain(changing));
-    statements.push(check_own_rights(config));
-    PolicyDocument::new(statements)
+    policy_of(config, reading(config).into_iter().chain(changing))
 }
 
 /// Every right on AWS that replacing the access key can take, and nothing else: `sbi policy rotator`.
 #[must_use]
 pub fn rotator_policy(config: &Config) -> PolicyDocument {
     let changing = rotation_steps(config).into_iter().flat_map(|step| step.permissions());
-    let mut statements = statements(reading_user(config).into_iter().chain(changing));
-    statements.push(check_own_rights(config));
-    PolicyDocument::new(statements)
+    policy_of(config, reading_user(config).into_iter().chain(changing))
 }
 
-/// One statement for each kind of resource.
-fn statements(permissions: impl Iterator<Item = Permission>) -> Vec<Statement> {
+/// One document of these rights on AWS, and of asking IAM for one's own.
+pub(super) fn policy_of(config: &Config, permissions: impl Iterator<Item = Permission>) -> PolicyDocument {
     let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
     for permission in permissions {
         if let Permission::Aws { action, resource } = permission {
@@ -41,10 +37,12 @@ fn statements(permissions: impl Iterator<Item = Permission>) -> Vec<Statement> {
             resources.insert(resource);
         }
     }
-    rights
+    let mut statements: Vec<Statement> = rights
         .into_iter()
         .map(|(sid, (actions, resources))| Statement::allow(sid, Values::new(actions), Values::new(resources)))
-        .collect()
+        .collect();
+    statements.push(check_own_rights(config));
+    PolicyDocument::new(statements)
 }
 
 fn check_own_rights(config: &Config) -> Statement {
@@ -109,11 +107,15 @@ pub fn rotation_rights(config: &Config, plan: &Plan) -> Vec<(&'static str, Strin
 
 fn on_resources(plan: &Plan, reading: Vec<Permission>) -> Vec<(&'static str, String)> {
     let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
-    let permissions = writing.chain(reading);
+    aws_only(writing.chain(reading))
+}
+
+/// Those among the permissions that are actions on AWS, each once.
+pub(super) fn aws_only(permissions: impl Iterator<Item = Permission>) -> Vec<(&'static str, String)> {
     let aws: BTreeSet<(&'static str, String)> = permissions
         .filter_map(|permission| match permission {
             Permission::Aws { action, resource } => Some((action, resource)),
-            Permission::Github(_) => None,
+            Permission::Github(_) | Permission::GithubScope(_) => None,
         })
         .collect();
     aws.into_iter().collect()
@@ -181,7 +183,7 @@ fn aws_steps(config: &Config) -> Vec<Step> {
                     arn: arn.clone(),
                     user: user.clone(),
                     key_id: String::new(),
-                    why: KeyEnd::Leftover,
+                    end: KeyEnd::Leftover,
                 },
                 Step::IssueAccessKey { arn, user, repository: config.github.repository.clone(), written: None },
             ]);
@@ -196,7 +198,7 @@ fn rotation_steps(config: &Config) -> Vec<Step> {
     let arn = config.iam_arn(&format!("user/{user}"));
     let key_id = String::new();
     vec![
-        Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: key_id.clone(), why: KeyEnd::Replaced },
+        Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: key_id.clone(), end: KeyEnd::Replaced },
         Step::IssueAccessKey {
             arn: arn.clone(),
             user: user.clone(),

@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::access_keys::{Standing, is_by_somebody_else, standings};
-use super::setup::{not_ours, wrong_account};
+use super::setup::{not_ours, own_identity, wrong_account};
 use super::step::{KeyEnd, Step};
 use super::{Plan, StepId};
 use crate::failure::Failure;
@@ -140,14 +140,14 @@ fn retire(plan: &mut Plan, rotation: &Rotation<'_>, user: &User, key: &KeyFacts,
     plan.add(delete(config, user, key, KeyEnd::Replaced), last);
 }
 
-fn delete(config: &Config, user: &User, key: &KeyFacts, why: KeyEnd) -> Step {
-    Step::DeleteAccessKey { arn: user.arn.clone(), user: config.user(), key_id: key.id.clone(), why }
+fn delete(config: &Config, user: &User, key: &KeyFacts, end: KeyEnd) -> Step {
+    Step::DeleteAccessKey { arn: user.arn.clone(), user: config.user(), key_id: key.id.clone(), end }
 }
 
 /// The user whose keys these are, when they can be touched at all.
 fn subject<'a>(config: &Config, found: &'a KeyObserved) -> Result<&'a User, Failure> {
-    if found.caller.account != config.aws.account {
-        return Err(wrong_account(config, &found.caller));
+    if let Some(refusal) = wrong_account(config, &found.caller) {
+        return Err(refusal);
     }
     if config.publish.auth == Auth::Oidc {
         return Err(Failure::usage(format!(
@@ -165,8 +165,7 @@ fn subject<'a>(config: &Config, found: &'a KeyObserved) -> Result<&'a User, Fail
         return Err(refusal);
     }
     if found.caller.arn == user.arn {
-        return Err(Failure::usage(format!("you are signed in as IAM user {name}, whose keys this plan would change"))
-            .hinted("sign in as somebody else: sbi does not change the identity that runs it"));
+        return Err(own_identity("user", name.as_str()));
     }
     Ok(user)
 }

@@ -10,6 +10,7 @@ use super::rotation::period;
 use crate::model::commit::{Commit, Delivery};
 use crate::model::config::{Config, Visibility};
 use crate::model::git::CommitId;
+use crate::model::holdings::ImageFacts;
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{Purpose, ReadingRef, SubjectContext, reading_trust_policy, trust_policy};
 use crate::model::names::{EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, RoleName, UserName};
@@ -93,7 +94,7 @@ pub enum Step {
         arn: String,
         user: UserName,
         key_id: String,
-        why: KeyEnd,
+        end: KeyEnd,
     },
     /// Takes a key out of use, so that it can still be taken back.
     DeactivateAccessKey {
@@ -169,6 +170,64 @@ pub enum Step {
         notes: String,
         commit: Known<CommitId>,
     },
+    /// Deletes the inline policy of our name.
+    DeleteRolePolicy {
+        arn: String,
+        name: RoleName,
+        purpose: Purpose,
+    },
+    /// IAM refuses it while any policy is left.
+    DeleteRole {
+        arn: String,
+        name: RoleName,
+    },
+    /// Deletes the inline policy of our name.
+    DeleteUserPolicy {
+        arn: String,
+        name: UserName,
+    },
+    /// IAM refuses it while a key or a policy is left.
+    DeleteUser {
+        arn: String,
+        name: UserName,
+    },
+    /// Deletes a repository secret.
+    DeleteSecret {
+        repository: GithubRepositoryName,
+        name: String,
+    },
+    /// Deletes exactly these images, by digest: what is pushed meanwhile stays.
+    DeleteImages {
+        arn: String,
+        name: EcrRepositoryName,
+        images: Vec<ImageFacts>,
+    },
+    /// ECR refuses it while the repository holds an image.
+    DeleteEcrRepository {
+        arn: String,
+        name: EcrRepositoryName,
+    },
+    /// Takes our tags off a repository that was there before sbi.
+    UntagEcrRepository {
+        arn: String,
+        name: EcrRepositoryName,
+        keys: BTreeSet<String>,
+    },
+    DeleteEnvironment {
+        repository: GithubRepositoryName,
+        name: EnvironmentName,
+    },
+    /// Deletes a branch of ours; GitHub closes the pull request that is open from it.
+    DeleteBranch {
+        repository: GithubRepositoryName,
+        branch: String,
+    },
+    /// Deletes the repository with everything in it.
+    DeleteGithubRepository {
+        repository: GithubRepositoryName,
+        /// What goes with it, for people.
+        holds: String,
+    },
 }
 
 /// Why a key may go.
@@ -178,6 +237,8 @@ pub enum KeyEnd {
     Leftover,
     /// Another one has taken its place.
     Replaced,
+    /// Its user goes.
+    WithUser,
 }
 
 /// The refs that may deploy to an environment of ours.
@@ -288,6 +349,8 @@ pub enum Permission {
     Aws { action: &'static str, resource: String },
     /// A fine-grained permission of GitHub, such as `administration: write`.
     Github(&'static str),
+    /// A scope that a classic token needs beside those of its permissions.
+    GithubScope(&'static str),
 }
 
 impl Step {
@@ -354,10 +417,11 @@ impl Step {
                 let detail = describe_policy(Purpose::Publish, repositories);
                 line(add_or_change(replaces), "IAM user policy", name, detail)
             }
-            Self::DeleteAccessKey { user, key_id, why, .. } => {
-                let why = match why {
+            Self::DeleteAccessKey { user, key_id, end, .. } => {
+                let why = match end {
                     KeyEnd::Leftover => "left by an interrupted run, never used, in no secret",
                     KeyEnd::Replaced => "replaced, can't be taken back",
+                    KeyEnd::WithUser => "nothing can sign in with it any more",
                 };
                 line(Sign::Remove, "access key", key_id, format!("of {user}: {why}"))
             }
@@ -413,15 +477,52 @@ impl Step {
                     Delivery::PullRequest { number: Some(_), .. } => "one commit, into the open pull request",
                 };
                 let changed = commit.files.len() - commit.new_paths.len();
-                let detail = match (commit.new_paths.len(), changed) {
-                    (new, 0) => format!("{new} new, {how}"),
-                    (0, changed) => format!("{changed} changed, {how}"),
-                    (new, changed) => format!("{new} new, {changed} changed, {how}"),
+                let counts =
+                    [(commit.new_paths.len(), "new"), (changed, "changed"), (commit.deletions.len(), "deleted")];
+                let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+                let counts = counts.map(|(count, what)| format!("{count} {what}, ")).collect::<String>();
+                let sign = match (commit.deletions.len(), changed) {
+                    (0, 0) => Sign::Add,
+                    (0, _) => Sign::Change,
+                    _ => Sign::Remove,
                 };
-                let sign = if changed == 0 { Sign::Add } else { Sign::Change };
-                line(sign, "files", &commit.branch.as_deref().unwrap_or("default branch"), detail)
+                line(sign, "files", &commit.branch.as_deref().unwrap_or("default branch"), format!("{counts}{how}"))
             }
             Self::CreateRelease { tag, .. } => line(Sign::Add, "release", tag, "starts the publishing pipeline".into()),
+            Self::DeleteRolePolicy { name, purpose, .. } => {
+                line(Sign::Remove, "IAM role policy", name, purpose.policy_name().into())
+            }
+            Self::DeleteRole { name, .. } => {
+                line(Sign::Remove, "IAM role", name, "nobody can assume it any more".into())
+            }
+            Self::DeleteUserPolicy { name, .. } => {
+                line(Sign::Remove, "IAM user policy", name, Purpose::Publish.policy_name().into())
+            }
+            Self::DeleteUser { name, .. } => line(Sign::Remove, "IAM user", name, "nobody can sign in as it".into()),
+            Self::DeleteSecret { repository, name } => line(Sign::Remove, "secret", name, format!("of {repository}")),
+            Self::DeleteImages { name, images, .. } => {
+                let bytes = images.iter().map(|image| image.bytes).sum();
+                let count = if images.len() == 1 { "1 image".into() } else { format!("{} images", images.len()) };
+                line(Sign::Remove, "images", name, format!("{count}, {}, listed below", size(bytes)))
+            }
+            Self::DeleteEcrRepository { name, .. } => {
+                line(Sign::Remove, "ECR repository", name, "made by sbi, empty by then".into())
+            }
+            Self::UntagEcrRepository { name, keys, .. } => {
+                line(Sign::Change, "ECR repository", name, format!("stays, without our tags {}", listed(keys)))
+            }
+            Self::DeleteEnvironment { repository, name } => {
+                line(Sign::Remove, "environment", name, format!("of {repository}, holds nothing of anybody else"))
+            }
+            Self::DeleteBranch { repository, branch } => line(
+                Sign::Remove,
+                "branch",
+                branch,
+                format!("of {repository}, with its open pull request if there is one"),
+            ),
+            Self::DeleteGithubRepository { repository, holds } => {
+                line(Sign::Remove, "GitHub repository", repository, holds.clone())
+            }
         }
     }
 
@@ -461,7 +562,7 @@ impl Step {
             Self::PutSecret { .. } => vec![Permission::Github("secrets: write")],
             Self::CommitFiles { commit, .. } => {
                 let mut needed = vec![Permission::Github("contents: write")];
-                if commit.files.keys().any(|path| path.starts_with(".github/workflows/")) {
+                if commit.touches_workflows() {
                     needed.push(Permission::Github("workflows: write"));
                 }
                 if matches!(commit.delivery, Delivery::PullRequest { .. }) {
@@ -472,6 +573,19 @@ impl Step {
             // A tag on a commit that touches a workflow needs the same right as the commit.
             Self::CreateRelease { .. } => {
                 vec![Permission::Github("contents: write"), Permission::Github("workflows: write")]
+            }
+            Self::DeleteRolePolicy { arn, .. } => vec![aws("iam:DeleteRolePolicy", arn)],
+            Self::DeleteRole { arn, .. } => vec![aws("iam:DeleteRole", arn)],
+            Self::DeleteUserPolicy { arn, .. } => vec![aws("iam:DeleteUserPolicy", arn)],
+            Self::DeleteUser { arn, .. } => vec![aws("iam:DeleteUser", arn)],
+            Self::DeleteSecret { .. } => vec![Permission::Github("secrets: write")],
+            Self::DeleteImages { arn, .. } => vec![aws("ecr:BatchDeleteImage", arn)],
+            Self::DeleteEcrRepository { arn, .. } => vec![aws("ecr:DeleteRepository", arn)],
+            Self::UntagEcrRepository { arn, .. } => vec![aws("ecr:UntagResource", arn)],
+            Self::DeleteEnvironment { .. } => vec![Permission::Github("administration: write")],
+            Self::DeleteBranch { .. } => vec![Permission::Github("contents: write")],
+            Self::DeleteGithubRepository { .. } => {
+                vec![Permission::Github("administration: write"), Permission::GithubScope("delete_repo")]
             }
         }
     }
@@ -495,7 +609,18 @@ impl Step {
             | Self::DeleteAccessKey { .. }
             | Self::DeactivateAccessKey { .. }
             | Self::WatchAccessKey { .. }
-            | Self::DrainRuns { .. } => true,
+            | Self::DrainRuns { .. }
+            | Self::DeleteRolePolicy { .. }
+            | Self::DeleteRole { .. }
+            | Self::DeleteUserPolicy { .. }
+            | Self::DeleteUser { .. }
+            | Self::DeleteSecret { .. }
+            | Self::DeleteImages { .. }
+            | Self::DeleteEcrRepository { .. }
+            | Self::UntagEcrRepository { .. }
+            | Self::DeleteEnvironment { .. }
+            | Self::DeleteBranch { .. }
+            | Self::DeleteGithubRepository { .. } => true,
             Self::CreateEcrRepository { .. }
             | Self::CreateOidcProvider { .. }
             | Self::CreateRole { .. }
@@ -511,6 +636,20 @@ impl Step {
 
 fn listed<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Bytes as people read them: `12.3 MB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    // One decimal of a size needs no more digits than a double has.
+    #[expect(clippy::cast_precision_loss)]
+    let bytes_f = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes_f / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes_f / 1e6),
+        _ => format!("{:.1} GB", bytes_f / 1e9),
+    }
 }
 
 fn describe_mutability(mutability: &TagMutability) -> String {

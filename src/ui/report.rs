@@ -86,6 +86,9 @@ fn print_files(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
             let sign = if commit.new_paths.contains(path) { Sign::Add } else { Sign::Change };
             writeln!(w, "  {} {}", sign.as_str(), harmless(path))?;
         }
+        for path in &commit.deletions {
+            writeln!(w, "  {} {}", Sign::Remove.as_str(), harmless(path))?;
+        }
     }
     Ok(())
 }

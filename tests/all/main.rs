@@ -24,6 +24,7 @@ mod rotation;
 mod sandbox_aws;
 mod sandbox_github;
 mod secrecy;
+mod taking_back;
 mod templates;
 mod terminal;
 mod workflow_claims;

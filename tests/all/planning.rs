@@ -20,7 +20,7 @@ use sbi::plan::{Node, Plan, StepId};
 
 use crate::support::world::{Hit, World, desired, desired_of, fresh_repository, nothing, provider};
 
-fn run(plan: &Plan, world: &World) -> Report {
+pub(crate) fn run(plan: &Plan, world: &World) -> Report {
     run_watched(plan, world, &|_, _| {})
 }
 
@@ -33,7 +33,7 @@ fn plan_now(desired: &Desired, world: &World) -> Plan {
     plan_setup(desired, &world.observed.borrow())
 }
 
-fn lines(plan: &Plan) -> Vec<String> {
+pub(crate) fn lines(plan: &Plan) -> Vec<String> {
     plan.nodes()
         .iter()
         .map(|node| {
@@ -44,13 +44,13 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 /// With either sign-in, one image or several.
-fn any_desired() -> impl Strategy<Value = Desired> {
+pub(crate) fn any_desired() -> impl Strategy<Value = Desired> {
     let auth = prop_oneof![Just(Auth::Oidc), Just(Auth::AccessKey)];
     let images = prop::sample::subsequence(IMAGES.to_vec(), 1..=IMAGES.len());
     (auth, images).prop_map(|(auth, images)| desired_of(auth, &images))
 }
 
-const IMAGES: [&str; 3] = ["static-go", "base-go", "other"];
+pub(crate) const IMAGES: [&str; 3] = ["static-go", "base-go", "other"];
 
 /// The ECR repository of the only image, and those of several.
 const PLACES: [&str; 4] = ["acme/bases", "acme/bases/static-go", "acme/bases/base-go", "acme/bases/other"];
@@ -92,17 +92,21 @@ fn any_document() -> impl Strategy<Value = Option<PolicyDocument>> {
     ]
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-fn any_key() -> impl Strategy<Value = KeyFacts> {
+pub(crate) fn any_key() -> impl Strategy<Value = KeyFacts> {
     let used = prop_oneof![Just(None), (0..400_000_i64).prop_map(Some)];
     (0..500_000_i64, any::<bool>(), used).prop_map(|(created, active, used)| KeyFacts {
         id: format!("AKIAFOUND{created}"),
         active,
         created: at(created),
-        last_used: used.map(|after| KeyUse { at: at(created + after), service: "ecr".into(), region: "eu".into() }),
+        last_used: used.map(|after| KeyUse {
+            at: at(created + after),
+            service: "ecr".into(),
+            region: "eu-central-1".into(),
+        }),
     })
 }
 
@@ -212,7 +216,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_world()(aws in any_aws(), repository in prop::option::of(any_github_repository())) -> Observed {
+    pub(crate) fn any_world()(aws in any_aws(), repository in prop::option::of(any_github_repository())) -> Observed {
         let mut observed = nothing();
         observed.aws = aws;
         observed.github.repository = repository;
@@ -526,7 +530,7 @@ fn a_role_that_sbi_did_not_make_is_never_taken_over() {
     insta::assert_snapshot!(refusal(&desired, &observed), @r"
     IAM role sbi-publish-acme-bases exists and was not made by sbi
     choose another name: `--role-name NAME`
-    or hand it over: `aws iam tag-role --role-name sbi-publish-acme-bases --tags Key=sbi:github-repository,Value=acme/bases`
+    or hand it over: `aws iam tag-role --role-name sbi-publish-acme-bases --tags Key=sbi:github-repository,Value=acme/bases Key=sbi:adopted,Value=true`
     ");
     observed.aws.role.as_mut().unwrap().tags.insert(OWNER_TAG.into(), "acme/other".into());
     assert!(refusal(&desired, &observed).contains("belongs to GitHub repository acme/other"));
@@ -571,6 +575,24 @@ fn two_keys_that_others_use_leave_no_room_and_are_not_touched() {
     observed.github.repository.as_mut().unwrap().secrets.remove(ACCESS_KEY_SECRET);
     assert!(refusal(&desired, &observed).contains("has 2 access keys already"));
     assert!(plan_setup(&desired, &observed).is_empty());
+}
+
+/// The mark tells what may be taken back from what was there before.
+#[test]
+fn an_adopted_ecr_repository_is_marked_as_such_and_a_created_one_is_not() {
+    let (desired, mut observed) = set_up(Auth::Oidc);
+    let name = "acme/bases".parse().unwrap();
+    let made = observed.aws.ecr_repositories.get_mut(&name).unwrap();
+    assert_eq!(made.tags.keys().collect::<Vec<_>>(), [OWNER_TAG]);
+    made.tags = BTreeMap::from([("team".to_owned(), "platform".to_owned())]);
+    let world = World::new(observed);
+    let plan = plan_now(&desired, &world);
+    assert_eq!(
+        lines(&plan),
+        ["~ ECR repository acme/bases: marked as ours: sbi:adopted=true, sbi:github-repository=acme/bases"]
+    );
+    assert!(run(&plan, &world).succeeded());
+    assert!(plan_now(&desired, &world).is_empty());
 }
 
 #[test]

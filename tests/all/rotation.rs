@@ -373,8 +373,8 @@ fn what_can_not_be_rotated_is_refused_with_the_way_on() {
     `sbi apply` issues a new one
     ");
     insta::assert_snapshot!(changed(|found| found.caller.arn = found.user.as_ref().unwrap().arn.clone()), @"
-    you are signed in as IAM user sbi-publish-acme-bases, whose keys this plan would change
-    sign in as somebody else: sbi does not change the identity that runs it
+    you are signed in as IAM user sbi-publish-acme-bases, which this plan would change
+    sign in as somebody else: sbi does not change the rights of the identity that runs it
     ");
     insta::assert_snapshot!(changed(|found| found.caller.account = "999999999999".parse().unwrap()), @"
     these AWS credentials belong to account 999999999999, `sbi.toml` pins 123456789012

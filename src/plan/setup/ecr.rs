@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::keep;
+use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::names::EcrRepositoryName;
 use crate::model::observed::{EcrRepository, Encryption, Observed, TagMutability};
-use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
+use crate::model::registry::{adoption_tags, is_ours, lifecycle_policy, ownership_tags, tag_mutability};
 use crate::plan::Plan;
 use crate::plan::step::Step;
 
@@ -15,14 +16,11 @@ const MOST_FILTERS: usize = 5;
 
 pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     for outlet in desired.config.outlets() {
-        let place = Place {
-            arn: desired.config.ecr_repository_arn(&outlet.ecr_repository),
-            name: outlet.ecr_repository,
-            tags: ownership_tags(&desired.config),
-        };
+        let arn = desired.config.ecr_repository_arn(&outlet.ecr_repository);
+        let place = Place { arn, name: outlet.ecr_repository };
         match observed.aws.ecr_repositories.get(&place.name) {
-            None => create(plan, place),
-            Some(found) => adopt(plan, place, found),
+            None => create(plan, place, ownership_tags(&desired.config)),
+            Some(found) => adopt(plan, place, found, &desired.config),
         }
     }
 }
@@ -31,10 +29,9 @@ pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
 struct Place {
     arn: String,
     name: EcrRepositoryName,
-    tags: BTreeMap<String, String>,
 }
 
-fn create(plan: &mut Plan, Place { arn, name, tags }: Place) {
+fn create(plan: &mut Plan, Place { arn, name }: Place, tags: BTreeMap<String, String>) {
     let created = plan.add(
         Step::CreateEcrRepository { arn: arn.clone(), name: name.clone(), tag_mutability: tag_mutability(), tags },
         [],
@@ -42,7 +39,7 @@ fn create(plan: &mut Plan, Place { arn, name, tags }: Place) {
     plan.add(Step::SetEcrLifecycle { arn, name, policy: lifecycle_policy(), replaces: false }, [created]);
 }
 
-fn adopt(plan: &mut Plan, Place { arn, name, tags }: Place, found: &EcrRepository) {
+fn adopt(plan: &mut Plan, Place { arn, name }: Place, found: &EcrRepository, config: &Config) {
     if let Some(to) = stricter(&found.tag_mutability) {
         let from = found.tag_mutability.clone();
         plan.add(Step::SetEcrTagMutability { arn: arn.clone(), name: name.clone(), from, to }, []);
@@ -65,8 +62,9 @@ fn adopt(plan: &mut Plan, Place { arn, name, tags }: Place, found: &EcrRepositor
     if let Encryption::Kms { .. } = found.encryption {
         keep(plan, format!("encryption of {name}"), "uses a KMS key; ECR fixes it at creation");
     }
-    if !tags.iter().all(|(key, value)| found.tags.get(key) == Some(value)) {
-        plan.add(Step::TagEcrRepository { arn, name, tags }, []);
+    // One that sbi made carries its mark since its creation: whatever lacks it was there before.
+    if !is_ours(&found.tags, config) {
+        plan.add(Step::TagEcrRepository { arn, name, tags: adoption_tags(config) }, []);
     }
 }
 

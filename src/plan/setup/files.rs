@@ -17,7 +17,7 @@ use crate::plan::step::Step;
 use crate::plan::{Known, Plan, StepId};
 
 /// The branch of sbi's own pull request.
-const PULL_REQUEST_BRANCH: &str = "sbi/setup";
+pub(in crate::plan) const PULL_REQUEST_BRANCH: &str = "sbi/setup";
 
 /// The workflow that a release must start.
 pub(super) const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
@@ -231,6 +231,7 @@ fn plan_commit(
             whole_tree: found.is_none(),
             files,
             new_paths,
+            deletions: BTreeSet::new(),
             message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
             delivery,
         }),

@@ -50,25 +50,9 @@ pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
         }
         return refusals;
     };
-    if !found.full_name.eq_ignore_ascii_case(&wanted.to_string()) {
-        refusals.push(
-            Failure::usage(format!("{wanted} is called {} now", found.full_name))
-                .hinted(format!("put `repository = \"{}\"` into sbi.toml", found.full_name)),
-        );
-    }
-    if found.archived {
-        refusals.push(
-            Failure::usage(format!("{wanted} is archived and takes no change"))
-                .hinted(format!("unarchive it: `gh repo unarchive {wanted}`")),
-        );
-    }
-    if !found.can_admin {
-        refusals.push(
-            Failure::new(format!("{} is no administrator of {wanted}", github.viewer.login))
-                .because(Cause::Denied { action: "administration: write".into(), resource: Some(wanted.to_string()) })
-                .hinted("secrets, environments and Actions settings need an administrator: ask an owner for that role"),
-        );
-    }
+    refusals.extend(renamed(&desired.config, observed));
+    refusals.extend(archived(&desired.config, observed));
+    refusals.extend(no_administrator(&desired.config, observed));
     if found.actions.as_ref().is_some_and(|actions| !actions.enabled) {
         refusals.push(
             Failure::usage(format!("GitHub Actions is switched off in {wanted}"))
@@ -76,6 +60,37 @@ pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
         );
     }
     refusals
+}
+
+/// GitHub redirects a former name, and nothing may be planned on a name that somebody else can take tomorrow.
+pub(in crate::plan) fn renamed(config: &Config, observed: &Observed) -> Option<Failure> {
+    let wanted = &config.github.repository;
+    let found = observed.github.repository.as_ref()?;
+    (!found.full_name.eq_ignore_ascii_case(&wanted.to_string())).then(|| {
+        Failure::usage(format!("{wanted} is called {} now", found.full_name))
+            .hinted(format!("put `repository = \"{}\"` into sbi.toml", found.full_name))
+    })
+}
+
+/// An archived repository refuses every change.
+pub(in crate::plan) fn archived(config: &Config, observed: &Observed) -> Option<Failure> {
+    let wanted = &config.github.repository;
+    let found = observed.github.repository.as_ref()?;
+    found.archived.then(|| {
+        Failure::usage(format!("{wanted} is archived and takes no change"))
+            .hinted(format!("unarchive it: `gh repo unarchive {wanted}`"))
+    })
+}
+
+/// Most of what sbi changes takes the role of an administrator.
+pub(in crate::plan) fn no_administrator(config: &Config, observed: &Observed) -> Option<Failure> {
+    let wanted = &config.github.repository;
+    let found = observed.github.repository.as_ref()?;
+    (!found.can_admin).then(|| {
+        Failure::new(format!("{} is no administrator of {wanted}", observed.github.viewer.login))
+            .because(Cause::Denied { action: "administration: write".into(), resource: Some(wanted.to_string()) })
+            .hinted("secrets, environments and Actions settings need an administrator: ask an owner for that role")
+    })
 }
 
 pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) -> Ground {
@@ -148,7 +163,7 @@ fn plan_settings(plan: &mut Plan, desired: &Desired, found: &GithubRepository) {
 }
 
 /// The environments that jobs with credentials run in, and which refs deploy to each.
-fn environments(
+pub(in crate::plan) fn environments(
     config: &Config,
     default_branch: impl Fn() -> Known<String>,
 ) -> impl Iterator<Item = (EnvironmentName, AdmittedRefs)> {

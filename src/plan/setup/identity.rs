@@ -10,7 +10,7 @@ use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, provider_arn, publishing_policy};
 use crate::model::observed::{CallerIdentity, KeyFacts, Observed, Role, User};
-use crate::model::registry::{OWNER_TAG, ownership_tags};
+use crate::model::registry::{ADOPTED_TAG, OWNER_TAG, ownership_tags};
 use crate::model::secrets::ACCESS_KEY_SECRET;
 use crate::plan::access_keys::{MOST_KEYS, Standing, standings};
 use crate::plan::step::{KeyEnd, RoleTrust, Step, Trusted};
@@ -148,7 +148,7 @@ fn plan_new_key(
     for (key, standing) in keys {
         if key.active && *standing == Standing::Leftover {
             let (arn, key_id) = (found.arn.clone(), key.id.clone());
-            let step = Step::DeleteAccessKey { arn, user: user.clone(), key_id, why: KeyEnd::Leftover };
+            let step = Step::DeleteAccessKey { arn, user: user.clone(), key_id, end: KeyEnd::Leftover };
             before_key.push(plan.add(step, []));
         } else {
             staying.push(key);
@@ -183,12 +183,14 @@ pub(in crate::plan) fn not_ours(
         Some(owner) if owner.eq_ignore_ascii_case(&repository) => None,
         Some(owner) => Some(hint(&format!("IAM {kind} {name} belongs to GitHub repository {owner}"))),
         None => Some(hint(&format!("IAM {kind} {name} exists and was not made by sbi")).hinted(format!(
-            "or hand it over: `aws iam tag-{kind} --{kind}-name {name} --tags Key={OWNER_TAG},Value={repository}`"
+            "or hand it over: `aws iam tag-{kind} --{kind}-name {name} --tags Key={OWNER_TAG},Value={repository} \
+             Key={ADOPTED_TAG},Value=true`"
         ))),
     }
 }
 
-fn own_identity(kind: &str, name: &str) -> Failure {
+/// Nobody takes the rights of the identity that runs sbi.
+pub(in crate::plan) fn own_identity(kind: &str, name: &str) -> Failure {
     Failure::usage(format!("you are signed in as IAM {kind} {name}, which this plan would change"))
         .hinted("sign in as somebody else: sbi does not change the rights of the identity that runs it")
 }

@@ -18,11 +18,15 @@ pub(super) use identity::not_ours;
 pub use release::next_free;
 pub use secrets::{fingerprint, plain_secrets};
 
+pub(super) use files::PULL_REQUEST_BRANCH;
+pub(super) use github::{archived, environments, no_administrator, renamed};
+pub(super) use identity::own_identity;
+pub(super) use secrets::is_plain_secret;
+
 /// The steps from what was found to what is wanted. Empty when nothing differs.
 pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    let (config, caller) = (&desired.config, &observed.aws.caller);
-    plan.refusals.extend((caller.account != config.aws.account).then(|| wrong_account(config, caller)));
+    plan.refusals.extend(wrong_account(&desired.config, &observed.aws.caller));
     plan.refusals.extend(github::refusals(desired, observed));
     if !plan.refusals.is_empty() {
         return plan;
@@ -41,12 +45,16 @@ pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     plan
 }
 
-pub(super) fn wrong_account(config: &Config, caller: &CallerIdentity) -> Failure {
+/// Credentials of another account than `sbi.toml` pins.
+pub(super) fn wrong_account(config: &Config, caller: &CallerIdentity) -> Option<Failure> {
     let wanted = &config.aws.account;
-    Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
-        .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
+    (caller.account != *wanted).then(|| {
+        Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
+            .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
+    })
 }
 
-fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
+/// Says that something stays, and why.
+pub(super) fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
     plan.kept.push(Kept { what: what.into(), why: why.into() });
 }

@@ -19,6 +19,11 @@ const ECR_REPOSITORY_SECRET: &str = "ECR_REPOSITORY";
 /// Every secret that is none in itself, in one rendering or another.
 const PLAIN_SECRETS: [&str; 4] = [ROLE_SECRET, "AWS_REGION", "ECR_REGISTRY", ECR_REPOSITORY_SECRET];
 
+/// Whether a secret of this name is none in itself, in one rendering or another.
+pub(in crate::plan) fn is_plain_secret(name: &str) -> bool {
+    PLAIN_SECRETS.contains(&name)
+}
+
 /// Name → value of every secret whose value planning knows.
 #[must_use]
 pub fn plain_secrets(config: &Config) -> Vec<(&'static str, String)> {

@@ -190,6 +190,12 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("GET", ["environments", name]) => (Need::read("actions"), environments::get, one(name)),
         ("PUT", ["environments", name]) => (administer, environments::put, one(name)),
         ("DELETE", ["environments", name]) => (administer, environments::delete, one(name)),
+        ("GET", ["environments", name, "secrets"]) => {
+            (Need::admin_read("environments"), environments::list_secrets, one(name))
+        }
+        ("GET", ["environments", name, "variables"]) => {
+            (Need::admin_read("environments"), environments::list_variables, one(name))
+        }
         ("GET", ["environments", name, "deployment-branch-policies"]) => {
             (Need::read("actions"), environments::list_patterns, one(name))
         }

@@ -284,8 +284,49 @@ impl GithubStandIn {
                 name: (*pattern).to_owned(),
                 kind: "tag".into(),
             });
-            let environment = Environment { id, created: now, updated: now, policy, patterns: patterns.collect() };
+            let environment = Environment {
+                id,
+                created: now,
+                updated: now,
+                policy,
+                patterns: patterns.collect(),
+                secrets: BTreeSet::new(),
+                variables: BTreeMap::new(),
+                reviewers: BTreeSet::new(),
+                wait_timer: 0,
+            };
             repository.environments.insert(name.to_owned(), environment);
+        });
+    }
+
+    fn arrange_environment(&self, full_name: &str, name: &str, change: impl FnOnce(&mut Environment)) {
+        self.arrange(full_name, |repository| {
+            if let Some(environment) = repository.environments.get_mut(name) {
+                change(environment);
+            }
+        });
+    }
+
+    /// A secret that somebody else put into an environment.
+    pub fn add_environment_secret(&self, full_name: &str, environment: &str, name: &str) {
+        self.arrange_environment(full_name, environment, |found| {
+            found.secrets.insert(name.to_owned());
+        });
+    }
+
+    /// A variable that somebody else put into an environment.
+    pub fn add_environment_variable(&self, full_name: &str, environment: &str, name: &str) {
+        self.arrange_environment(full_name, environment, |found| {
+            found.variables.insert(name.to_owned(), "theirs".into());
+        });
+    }
+
+    /// The viewer must agree to each deployment, which waits that many minutes.
+    pub fn require_reviewer(&self, full_name: &str, environment: &str, wait_minutes: u64) {
+        let viewer = lock(&self.shared.world).viewer;
+        self.arrange_environment(full_name, environment, |found| {
+            found.reviewers.insert(viewer);
+            found.wait_timer = wait_minutes;
         });
     }
 

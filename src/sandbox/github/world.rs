@@ -98,6 +98,14 @@ pub(super) struct Environment {
     pub(super) updated: Timestamp,
     pub(super) policy: DeploymentPolicy,
     pub(super) patterns: Vec<Pattern>,
+    /// Names only: nothing here reads them.
+    pub(super) secrets: BTreeSet<String>,
+    /// Name → value.
+    pub(super) variables: BTreeMap<String, String>,
+    /// Numbers of the accounts that must agree to a deployment.
+    pub(super) reviewers: BTreeSet<u64>,
+    /// Minutes that a deployment waits.
+    pub(super) wait_timer: u64,
 }
 
 /// Which refs may deploy.

@@ -82,7 +82,7 @@ fn plan() -> Plan {
             arn: config.iam_arn("user/ci"),
             user: "ci".parse().expect("a name"),
             key_id: "AKIAEXAMPLE".into(),
-            why: KeyEnd::Leftover,
+            end: KeyEnd::Leftover,
         },
         [],
     );

@@ -294,10 +294,10 @@ fn raw_config(url: &str) -> aws_config::SdkConfig {
         .build()
 }
 
-fn raw_ecr(url: &str) -> aws_sdk_ecr::Client {
+pub(super) fn raw_ecr(url: &str) -> aws_sdk_ecr::Client {
     aws_sdk_ecr::Client::new(&raw_config(url))
 }
 
-fn raw_iam(url: &str) -> aws_sdk_iam::Client {
+pub(super) fn raw_iam(url: &str) -> aws_sdk_iam::Client {
     aws_sdk_iam::Client::new(&raw_config(url))
 }
