@@ -121,7 +121,7 @@ fn retire(plan: &mut Plan, rotation: &Rotation<'_>, user: &User, key: &KeyFacts,
     let mut last = issued;
     if key.active {
         let repository = config.github.repository.clone();
-        let drained = plan.add(Step::DrainRuns { repository, patience: rotation.drain }, issued);
+        let drained = plan.add(Step::DrainRuns { repository, patience: rotation.drain, queued_before: None }, issued);
         let key_id = key.id.clone();
         last = Some(plan.add(Step::DeactivateAccessKey { arn: arn.clone(), user: name.clone(), key_id }, [drained]));
     }
@@ -184,7 +184,7 @@ fn nothing_to_replace(found: &KeyObserved) -> Failure {
 }
 
 /// A key that somebody beside the pipeline uses: taking it away would break what nobody here knows.
-fn used_by_others(config: &Config, key: &KeyFacts, standing: Standing) -> Option<Failure> {
+pub(super) fn used_by_others(config: &Config, key: &KeyFacts, standing: Standing) -> Option<Failure> {
     let used = key.last_used.as_ref()?;
     let foreign = match standing {
         Standing::Foreign => true,

@@ -137,7 +137,7 @@ fn whose(owner: Option<&String>) -> String {
 }
 
 /// What others put on a role or a user that sbi made, each with the command that shows it.
-fn hung_on(kind: &str, name: &str, ours: &str, held: &IamHoldings) -> Option<Failure> {
+pub(in crate::plan) fn hung_on(kind: &str, name: &str, ours: &str, held: &IamHoldings) -> Option<Failure> {
     let inline: BTreeSet<String> = held.policies.iter().filter(|policy| *policy != ours).cloned().collect();
     let password = held.has_password.then(|| "for the console".to_owned()).into_iter().collect();
     let lists = [
