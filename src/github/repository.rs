@@ -171,6 +171,7 @@ impl Github {
                 default_branch: facts.default_branch,
             },
             full_name: facts.full_name,
+            former_names: BTreeSet::new(),
             private: facts.private,
             archived: facts.archived,
             can_admin: facts.permissions.admin,
@@ -189,6 +190,20 @@ impl Github {
             tags,
             pull_requests,
         }))
+    }
+
+    /// The number of the repository that GitHub finds under this name, which may be a former one; `None` when there is
+    /// none that this token sees.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn repository_id(&self, name: &GithubRepositoryName) -> Result<Option<u64>, Failure> {
+        let call = Call::get(repo_path(name, ""), "find the repository of the name").of(name);
+        match self.ask_maybe::<RepositoryAnswer>(&call).await {
+            // A name that is somebody else's by now.
+            Err(failure) if hidden(&failure) || matches!(failure.cause(), Cause::SsoRequired { .. }) => Ok(None),
+            facts => Ok(facts?.map(|facts| facts.id)),
+        }
     }
 
     /// The text of one file on the default branch; `None` when there is none or it is no text.

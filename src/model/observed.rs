@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::git::{BlobId, CommitId};
 use super::iam::PolicyDocument;
 use super::lock::Lock;
-use super::names::{AccountId, EcrRepositoryName, GitTag};
+use super::names::{AccountId, EcrRepositoryName, GitTag, GithubRepositoryName};
 
 /// Everything that planning looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +147,8 @@ pub struct GithubRepository {
     pub identity: GithubIdentity,
     /// `owner/name` as GitHub spells it now: differs from what was asked after a rename.
     pub full_name: String,
+    /// Other names under which GitHub finds this very repository: what it was called before.
+    pub former_names: BTreeSet<GithubRepositoryName>,
     pub private: bool,
     pub archived: bool,
     pub can_admin: bool,

@@ -12,6 +12,7 @@ use crate::model::iam::PolicyDocument;
 use crate::model::identity::{Purpose, ReadingRef, SubjectContext, reading_trust_policy, trust_policy};
 use crate::model::names::{EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, RoleName, UserName};
 use crate::model::observed::{DeploymentPolicies, GithubIdentity, TagMutability};
+use crate::model::ownership::{OWNER_TAG, ownership_tags};
 
 /// One change. Each carries every value it needs: applying never reads in order to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Step {
         arn: String,
         name: EcrRepositoryName,
         tag_mutability: TagMutability,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
     },
     SetEcrTagMutability {
         arn: String,
@@ -41,7 +42,7 @@ pub enum Step {
     TagEcrRepository {
         arn: String,
         name: EcrRepositoryName,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
     },
     CreateOidcProvider {
         arn: String,
@@ -56,7 +57,12 @@ pub enum Step {
         arn: String,
         name: RoleName,
         trust: Box<RoleTrust>,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
+    },
+    TagRole {
+        arn: String,
+        name: RoleName,
+        owner: Ownership,
     },
     SetRoleTrust {
         arn: String,
@@ -75,7 +81,12 @@ pub enum Step {
     CreateUser {
         arn: String,
         name: UserName,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
+    },
+    TagUser {
+        arn: String,
+        name: UserName,
+        owner: Ownership,
     },
     SetUserPolicy {
         arn: String,
@@ -145,6 +156,30 @@ pub enum Step {
         notes: String,
         commit: Known<CommitId>,
     },
+}
+
+/// Whose an AWS resource becomes; the number may only be known once the GitHub repository exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    pub repository: GithubRepositoryName,
+    pub github: Known<GithubIdentity>,
+}
+
+impl Ownership {
+    /// The tags, once the repository's identity is known.
+    #[must_use]
+    pub fn tags(&self, github: &GithubIdentity) -> BTreeMap<String, String> {
+        ownership_tags(&self.repository, github.repository_id)
+    }
+
+    /// Whether these tags say so already.
+    #[must_use]
+    pub fn is_told_by(&self, tags: &BTreeMap<String, String>) -> bool {
+        match &self.github {
+            Known::Now(github) => self.tags(github).iter().all(|(key, value)| tags.get(key) == Some(value)),
+            Known::After(_) => false,
+        }
+    }
 }
 
 /// The refs that may deploy to an environment of ours.
@@ -287,9 +322,8 @@ impl Step {
                 name,
                 "expires untagged leftovers after 14 days, never a released digest".into(),
             ),
-            Self::TagEcrRepository { name, tags, .. } => {
-                let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                line(Sign::Change, "ECR repository", name, format!("marked as ours: {}", tags.join(", ")))
+            Self::TagEcrRepository { name, owner, .. } => {
+                line(Sign::Change, "ECR repository", name, describe_ownership(owner))
             }
             Self::CreateOidcProvider { url, audience, .. } => line(
                 Sign::Add,
@@ -304,6 +338,7 @@ impl Step {
                 format!("audience {audience} added, others stay"),
             ),
             Self::CreateRole { name, trust, .. } => line(Sign::Add, "IAM role", name, describe_trust(trust)),
+            Self::TagRole { name, owner, .. } => line(Sign::Change, "IAM role", name, describe_ownership(owner)),
             Self::SetRoleTrust { name, trust, .. } => {
                 line(Sign::Change, "IAM role", name, format!("trust: {}", describe_trust(trust)))
             }
@@ -314,6 +349,7 @@ impl Step {
             Self::CreateUser { name, .. } => {
                 line(Sign::Add, "IAM user", name, "for CI only, no console sign-in".into())
             }
+            Self::TagUser { name, owner, .. } => line(Sign::Change, "IAM user", name, describe_ownership(owner)),
             Self::SetUserPolicy { name, repositories, replaces, .. } => {
                 let detail = describe_policy(Purpose::Publish, repositories);
                 line(add_or_change(replaces), "IAM user policy", name, detail)
@@ -389,6 +425,8 @@ impl Step {
             Self::CreateOidcProvider { arn, .. } => vec![aws("iam:CreateOpenIDConnectProvider", arn)],
             Self::AddOidcAudience { arn, .. } => vec![aws("iam:AddClientIDToOpenIDConnectProvider", arn)],
             Self::CreateRole { arn, .. } => vec![aws("iam:CreateRole", arn), aws("iam:TagRole", arn)],
+            Self::TagRole { arn, .. } => vec![aws("iam:TagRole", arn)],
+            Self::TagUser { arn, .. } => vec![aws("iam:TagUser", arn)],
             Self::SetRoleTrust { arn, .. } => vec![aws("iam:UpdateAssumeRolePolicy", arn)],
             Self::SetRolePolicy { arn, .. } => vec![aws("iam:PutRolePolicy", arn)],
             Self::CreateUser { arn, .. } => vec![aws("iam:CreateUser", arn), aws("iam:TagUser", arn)],
@@ -430,6 +468,8 @@ impl Step {
             | Self::SetEcrScanOnPush { .. }
             | Self::SetEcrLifecycle { .. }
             | Self::TagEcrRepository { .. }
+            | Self::TagRole { .. }
+            | Self::TagUser { .. }
             | Self::AddOidcAudience { .. }
             | Self::SetRoleTrust { .. }
             | Self::SetRolePolicy { .. }
@@ -462,6 +502,16 @@ fn describe_mutability(mutability: &TagMutability) -> String {
         TagMutability::Immutable => "immutable tags".into(),
         TagMutability::ImmutableExcept(filters) => format!("immutable tags except {}", listed(filters)),
         TagMutability::MutableExcept(filters) => format!("mutable tags except {}", listed(filters)),
+    }
+}
+
+fn describe_ownership(owner: &Ownership) -> String {
+    match &owner.github {
+        Known::Now(github) => {
+            let tags = owner.tags(github);
+            format!("marked as ours: {}", listed(tags.iter().map(|(key, value)| format!("{key}={value}"))))
+        }
+        Known::After(_) => format!("marked as ours: {OWNER_TAG}={}, and its number", owner.repository),
     }
 }
 

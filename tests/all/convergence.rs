@@ -3,6 +3,7 @@
 
 mod adoption;
 mod pins;
+mod renamed;
 mod rules;
 mod same_as_moto;
 mod two_images;
@@ -297,10 +298,14 @@ fn fair(room: &Room) {
 
 /// Starts `init`, kills it at its `number`th write; false when it ended before.
 fn killed_at(number: usize, kill: Kill, room: &Room, flags: &[&str]) -> bool {
+    killed_in(number, kill, room, &room.init_arguments(&[&["--no-watch"], flags].concat()))
+}
+
+/// The same for any command.
+fn killed_in(number: usize, kill: Kill, room: &Room, arguments: &[&str]) -> bool {
     let (hung, stopped) = channel();
     hang_at(number, kill, room, &hung);
-    let arguments = room.init_arguments(&[&["--no-watch"], flags].concat());
-    let mut child = room.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = room.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let killed = loop {
         if stopped.recv_timeout(Duration::from_millis(5)).is_ok() {
             child.kill().unwrap();

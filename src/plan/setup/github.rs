@@ -6,7 +6,7 @@ use crate::model::desired::Desired;
 use crate::model::git::CommitId;
 use crate::model::names::EnvironmentName;
 use crate::model::observed::{GithubIdentity, GithubRepository, Observed, TokenKind};
-use crate::plan::step::{AdmittedRefs, Step};
+use crate::plan::step::{AdmittedRefs, Ownership, Step};
 use crate::plan::{Known, Plan, StepId};
 
 use super::keep;
@@ -21,6 +21,13 @@ pub(super) struct Ground {
     pub(super) identity: Known<GithubIdentity>,
     /// The commit that the files go on top of.
     pub(super) parent: Known<CommitId>,
+}
+
+impl Ground {
+    /// What marks an AWS resource as this repository's.
+    pub(super) fn ownership(&self, config: &Config) -> Ownership {
+        Ownership { repository: config.github.repository.clone(), github: self.identity.clone() }
+    }
 }
 
 /// Why nothing may be planned on this GitHub repository, all reasons at once.
@@ -50,7 +57,8 @@ pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
         }
         return refusals;
     };
-    if !found.full_name.eq_ignore_ascii_case(&wanted.to_string()) {
+    // One that sbi has set up is followed to its new name before anything is planned.
+    if !wanted.is(&found.full_name) {
         refusals.push(
             Failure::usage(format!("{wanted} is called {} now", found.full_name))
                 .hinted(format!("put `repository = \"{}\"` into sbi.toml", found.full_name)),

@@ -1,4 +1,4 @@
-//! Plans a publisher's whole set-up, in phases: ECR repositories, GitHub repository and its settings, the
+//! Plans a publisher's whole set-up, in phases: GitHub repository and its settings, ECR repositories, the
 //! identities of CI, secrets, files, releases. A phase returns the steps that later ones must wait for.
 
 mod ecr;
@@ -6,6 +6,7 @@ mod files;
 mod github;
 mod identity;
 mod release;
+mod rename;
 mod secrets;
 
 use super::{Kept, Plan};
@@ -15,6 +16,7 @@ use crate::model::desired::Desired;
 use crate::model::observed::Observed;
 
 pub use release::next_free;
+pub use rename::{followed, settled};
 pub use secrets::{KEY_ID_SECRET, SECRET_KEY_SECRET, fingerprint, plain_secrets};
 
 /// The steps from what was found to what is wanted. Empty when nothing differs.
@@ -25,16 +27,17 @@ pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     if !plan.refusals.is_empty() {
         return plan;
     }
-    ecr::plan(&mut plan, desired, observed);
+    rename::plan(&mut plan, desired, observed);
     let ground = github::plan(&mut plan, desired, observed);
-    match desired.config.publish.auth {
+    ecr::plan(&mut plan, desired, observed, &ground);
+    let mut before_lock = match desired.config.publish.auth {
         Auth::Oidc => identity::plan_roles(&mut plan, desired, observed, &ground),
         Auth::AccessKey => identity::plan_user(&mut plan, desired, observed, &ground),
-    }
+    };
     let comparison = files::compare(desired, observed);
     let recorded = comparison.lock_awaits_merge(observed);
-    let rewritten = secrets::plan(&mut plan, desired, observed, &ground, recorded);
-    let files = files::plan(&mut plan, desired, observed, &ground, comparison, &rewritten);
+    before_lock.extend(secrets::plan(&mut plan, desired, observed, &ground, recorded));
+    let files = files::plan(&mut plan, desired, observed, &ground, comparison, &before_lock);
     release::plan(&mut plan, desired, observed, files);
     plan
 }
@@ -46,6 +49,21 @@ fn wrong_account(desired: &Desired, observed: &Observed) -> Option<Failure> {
         Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
             .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
     })
+}
+
+/// `belongs to GitHub repository acme/old with the number 9, and acme/base has the number 12`
+fn owned_by(name: Option<&str>, id: Option<&str>, observed: &Observed) -> String {
+    let name = name.map_or_else(|| "another GitHub repository".to_owned(), |name| format!("GitHub repository {name}"));
+    match (id, &observed.github.repository) {
+        (None, _) => format!("belongs to {name}"),
+        (Some(id), Some(found)) => format!(
+            "belongs to {name} with the number {id}, and {} has the number {}",
+            found.full_name, found.identity.repository_id
+        ),
+        (Some(id), None) => {
+            format!("belongs to {name} with the number {id}, which is deleted, or elsewhere and hidden from this token")
+        }
+    }
 }
 
 fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
