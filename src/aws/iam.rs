@@ -238,6 +238,26 @@ impl Aws {
         }
     }
 
+    /// Sets these tags of the role; others stay.
+    ///
+    /// # Errors
+    /// When AWS refuses the change.
+    pub async fn tag_role(&self, name: &RoleName, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let call = self.role_call("iam:TagRole", name.as_str());
+        let request = self.iam.tag_role().role_name(name.as_str()).set_tags(Some(iam_tags(&call, tags)?));
+        request.send().await.map(drop).map_err(|error| call.failed(error))
+    }
+
+    /// Sets these tags of the user; others stay.
+    ///
+    /// # Errors
+    /// When AWS refuses the change.
+    pub async fn tag_user(&self, name: &UserName, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let call = self.user_call("iam:TagUser", name);
+        let request = self.iam.tag_user().user_name(name.as_str()).set_tags(Some(iam_tags(&call, tags)?));
+        request.send().await.map(drop).map_err(|error| call.failed(error))
+    }
+
     /// # Errors
     /// When AWS refuses the change.
     pub async fn set_role_trust(&self, name: &RoleName, trust: &PolicyDocument) -> Result<(), Failure> {

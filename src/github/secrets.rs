@@ -69,6 +69,14 @@ impl Github {
         cell.get_or_try_init(fetch).await.cloned()
     }
 
+    /// Reads and checks the repository's public key, so that from then on an upload can fail only on its way.
+    ///
+    /// # Errors
+    /// When the key can't be used or GitHub refuses.
+    pub async fn prepare_sealing(&self, repository: &GithubRepositoryName) -> Result<(), Failure> {
+        self.sealing_key(repository).await.map(drop)
+    }
+
     fn upload(
         &self,
         repository: &GithubRepositoryName,

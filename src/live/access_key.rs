@@ -40,14 +40,14 @@ impl Live {
         let user = config.user();
         let by_key = config.publish.auth == Auth::AccessKey;
         let written = async { self.github.secret_written(&config.github.repository, ACCESS_KEY_SECRET).await };
-        let (caller, viewer, user, secret_written) = futures_util::future::try_join4(
+        let (caller, viewer, repository, user, secret_written) = futures_util::try_join!(
             self.aws.caller_identity(),
             self.github.viewer(),
+            self.github.repository_now(&config.github.repository),
             only_if(by_key, self.aws.user(&user, POLICY_NAME)),
             only_if(by_key, written),
-        )
-        .await?;
-        Ok(KeyObserved { caller, viewer, user, secret_written })
+        )?;
+        Ok(KeyObserved { caller, viewer, repository, user, secret_written })
     }
 
     /// The same, and what hangs on the user, of a repository that signs in by OIDC and may have a key of before.
@@ -60,15 +60,15 @@ impl Live {
             let Some(user) = self.aws.user(&name, POLICY_NAME).await? else { return Ok(None) };
             Ok(Some((user, self.aws.user_holdings(&name).await?)))
         };
-        let (caller, viewer, user, secret_written) = futures_util::future::try_join4(
+        let (caller, viewer, repository, user, secret_written) = futures_util::try_join!(
             self.aws.caller_identity(),
             self.github.viewer(),
+            self.github.repository_now(&config.github.repository),
             user,
             self.github.secret_written(&config.github.repository, ACCESS_KEY_SECRET),
-        )
-        .await?;
+        )?;
         let (user, held) = user.unzip();
-        Ok((KeyObserved { caller, viewer, user, secret_written }, held.unwrap_or_default()))
+        Ok((KeyObserved { caller, viewer, repository, user, secret_written }, held.unwrap_or_default()))
     }
 
     /// Creates a key, waits until it works, and uploads it. `written` is when the secret was written before.
@@ -88,6 +88,8 @@ impl Live {
             ));
             tokio::time::sleep(wait.unsigned_abs()).await;
         }
+        // Before there is a key that nothing could be sealed for.
+        self.github.prepare_sealing(repository).await?;
         let key = self.aws.create_access_key(user).await?;
         let produced = || Produced::AccessKey { id: key.id().to_owned() };
         if let Err(failure) = self.aws.wait_until_key_works(&key, say).await {

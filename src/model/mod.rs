@@ -11,6 +11,7 @@ pub mod identity;
 pub mod lock;
 pub mod names;
 pub mod observed;
+pub mod ownership;
 pub mod pins;
 pub mod region;
 pub mod registry;

@@ -324,6 +324,12 @@ impl GithubRepositoryName {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Whether GitHub takes `full_name` for the same name: case does not count.
+    #[must_use]
+    pub fn is(&self, full_name: &str) -> bool {
+        self.to_string().eq_ignore_ascii_case(full_name)
+    }
 }
 
 impl fmt::Display for GithubRepositoryName {

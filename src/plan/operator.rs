@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::step::{KeyEnd, Permission, RoleTrust, Step, Trusted};
+use super::step::{KeyEnd, Ownership, Permission, RoleTrust, Step, Trusted};
 use super::{Known, Plan};
 use crate::model::config::{Auth, Config, Outlet};
 use crate::model::iam::{PolicyDocument, Statement, Values};
 use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, SubjectContext, provider_arn};
 use crate::model::observed::{GithubIdentity, TagMutability};
-use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
+use crate::model::registry::{lifecycle_policy, tag_mutability};
 
 /// Every right on AWS that setting up `config` can take, from any state, and nothing else: `sbi policy operator`.
 #[must_use]
@@ -123,7 +123,10 @@ pub(super) fn aws_only(permissions: impl Iterator<Item = Permission>) -> Vec<(&'
 
 /// One step of each kind that setting up `config` may come to on AWS.
 fn aws_steps(config: &Config) -> Vec<Step> {
-    let tags = ownership_tags(config);
+    let nobody =
+        GithubIdentity { repository_id: 0, owner_id: 0, subject_prefix: String::new(), default_branch: String::new() };
+    let (repository, github) = (config.github.repository.clone(), Known::Now(nobody.clone()));
+    let owner = Ownership { repository, github, adopted: true };
     let mut steps = Vec::new();
     for Outlet { ecr_repository: name, .. } in config.outlets() {
         let arn = config.ecr_repository_arn(&name);
@@ -133,12 +136,12 @@ fn aws_steps(config: &Config) -> Vec<Step> {
                 arn: arn.clone(),
                 name: name.clone(),
                 tag_mutability: tag_mutability(),
-                tags: tags.clone(),
+                owner: owner.clone(),
             },
             Step::SetEcrTagMutability { arn: arn.clone(), name: name.clone(), from, to },
             Step::SetEcrScanOnPush { arn: arn.clone(), name: name.clone() },
             Step::SetEcrLifecycle { arn: arn.clone(), name: name.clone(), policy: lifecycle_policy(), replaces: false },
-            Step::TagEcrRepository { arn, name, tags: tags.clone() },
+            Step::TagEcrRepository { arn, name, owner: owner.clone() },
         ]);
     }
     let repositories = config.ecr_repositories();
@@ -153,12 +156,6 @@ fn aws_steps(config: &Config) -> Vec<Step> {
                 },
                 Step::AddOidcAudience { arn, audience: OIDC_AUDIENCE.into() },
             ]);
-            let nobody = GithubIdentity {
-                repository_id: 0,
-                owner_id: 0,
-                subject_prefix: String::new(),
-                default_branch: String::new(),
-            };
             for trusted in [Trusted::Publisher(SubjectContext::ReleaseTag), Trusted::Reader(BTreeSet::new())] {
                 let trust = RoleTrust { config: config.clone(), trusted, github: Known::Now(nobody.clone()) };
                 let purpose = trust.purpose();
@@ -166,7 +163,13 @@ fn aws_steps(config: &Config) -> Vec<Step> {
                 let (arn, document) = (config.iam_arn(&format!("role/{name}")), purpose.policy(config));
                 let (trust, repositories) = (Box::new(trust), repositories.clone());
                 steps.extend([
-                    Step::CreateRole { arn: arn.clone(), name: name.clone(), trust: trust.clone(), tags: tags.clone() },
+                    Step::CreateRole {
+                        arn: arn.clone(),
+                        name: name.clone(),
+                        trust: trust.clone(),
+                        owner: owner.clone(),
+                    },
+                    Step::TagRole { arn: arn.clone(), name: name.clone(), owner: owner.clone() },
                     Step::SetRoleTrust { arn: arn.clone(), name: name.clone(), trust },
                     Step::SetRolePolicy { arn, name, purpose, document, repositories, replaces: false },
                 ]);
@@ -177,7 +180,8 @@ fn aws_steps(config: &Config) -> Vec<Step> {
             let arn = config.iam_arn(&format!("user/{user}"));
             let document = Purpose::Publish.policy(config);
             steps.extend([
-                Step::CreateUser { arn: arn.clone(), name: user.clone(), tags },
+                Step::CreateUser { arn: arn.clone(), name: user.clone(), owner: owner.clone() },
+                Step::TagUser { arn: arn.clone(), name: user.clone(), owner },
                 Step::SetUserPolicy { arn: arn.clone(), name: user.clone(), document, repositories, replaces: false },
                 Step::DeleteAccessKey {
                     arn: arn.clone(),

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access_keys::Standing;
 use super::destroy::hung_on;
-use super::rotation::{LONGEST_WATCH, period, used_by_others};
-use super::setup::{keep, not_ours, own_identity, wrong_account};
+use super::rotation::{LONGEST_WATCH, period, untouchable, used_by_others};
+use super::setup::{keep, wrong_account};
 use super::step::{KeyEnd, Permission, Step};
 use super::{Plan, StepId};
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ use crate::model::iam::PolicyDocument;
 use crate::model::identity::Purpose;
 use crate::model::names::{GitTag, ReleaseTag};
 use crate::model::observed::{KeyObserved, User};
-use crate::model::registry::ADOPTED_TAG;
+use crate::model::ownership::ADOPTED_TAG;
 use crate::model::secrets::ACCESS_KEY_SECRET;
 use crate::plan::operator::{aws_only, policy_of, reading_user};
 
@@ -123,11 +123,8 @@ fn delete_secret(plan: &mut Plan, config: &Config, needs: impl IntoIterator<Item
 
 fn refusals(config: &Config, found: &KeyObserved, user: &User, held: &IamHoldings, adopted: bool) -> Vec<Failure> {
     let name = config.user();
-    if let Some(refusal) = not_ours(config, "user", name.as_str(), "--user-name", &user.tags) {
+    if let Some(refusal) = untouchable(config, found, user) {
         return vec![refusal];
-    }
-    if found.caller.arn == user.arn {
-        return vec![own_identity("user", name.as_str())];
     }
     if adopted {
         return Vec::new();

@@ -4,15 +4,18 @@
 //! is active, because the old key goes only after every run that was queued before the hand-over has ended. What an
 //! interrupted run left is told from dates, so that the next one goes on from there.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::access_keys::{Standing, is_by_somebody_else, standings};
-use super::setup::{not_ours, own_identity, wrong_account};
+use super::setup::{not_ours, own_identity, renamed, wrong_account};
 use super::step::{KeyEnd, Step};
 use super::{Plan, StepId};
 use crate::failure::Failure;
 use crate::model::config::{Auth, Config};
 use crate::model::observed::{KeyFacts, KeyObserved, User};
+use crate::model::ownership::Claimant;
 use crate::model::secrets::ACCESS_KEY_SECRET;
 
 /// A grace period up to this long is waited for in the same run; a longer one leaves the deletion to the next.
@@ -156,18 +159,29 @@ fn subject<'a>(config: &Config, found: &'a KeyObserved) -> Result<&'a User, Fail
         ))
         .hinted("nothing is to be done: GitHub's tokens live for minutes and are new for every job"));
     }
+    if let Some(now) = &found.repository
+        && let Some(refusal) = renamed(&config.github.repository, &now.full_name)
+    {
+        return Err(refusal.hinted("or have `sbi apply` follow it, with all that names it"));
+    }
     let name = config.user();
     let Some(user) = &found.user else {
         return Err(Failure::new(format!("there is no IAM user {name}"))
             .hinted("`sbi plan` shows what is missing, `sbi apply` makes it"));
     };
-    if let Some(refusal) = not_ours(config, "user", name.as_str(), "--user-name", &user.tags) {
-        return Err(refusal);
-    }
-    if found.caller.arn == user.arn {
-        return Err(own_identity("user", name.as_str()));
-    }
-    Ok(user)
+    untouchable(config, found, user).map_or(Ok(user), Err)
+}
+
+/// Why this user is not touched; `None` when it is the repository's own.
+pub(super) fn untouchable(config: &Config, found: &KeyObserved, user: &User) -> Option<Failure> {
+    let name = config.user();
+    let claimant = Claimant {
+        repository: config.github.repository.clone(),
+        id: found.repository.as_ref().map(|repository| repository.id),
+        former_names: BTreeSet::new(),
+    };
+    let own = || (found.caller.arn == user.arn).then(|| own_identity("user", name.as_str()));
+    not_ours(&claimant, ("user", name.as_str(), "--user-name"), &user.tags, None).or_else(own)
 }
 
 fn nothing_to_replace(found: &KeyObserved) -> Failure {

@@ -1,6 +1,8 @@
 //! Every change that sbi can make, as a closed list: a new one breaks the build wherever it must be handled.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod deferred;
+
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -8,14 +10,16 @@ use serde_json::Value;
 use super::Known;
 use super::rotation::period;
 use crate::model::commit::{Commit, Delivery};
-use crate::model::config::{Config, Visibility};
+use crate::model::config::Visibility;
 use crate::model::git::CommitId;
 use crate::model::holdings::ImageFacts;
 use crate::model::iam::PolicyDocument;
-use crate::model::identity::{Purpose, ReadingRef, SubjectContext, reading_trust_policy, trust_policy};
+use crate::model::identity::Purpose;
 use crate::model::names::{EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, RoleName, UserName};
-use crate::model::observed::{DeploymentPolicies, GithubIdentity, TagMutability};
+use crate::model::observed::{GithubIdentity, TagMutability};
 use crate::model::secrets::ACCESS_KEY_SECRET;
+
+pub use deferred::{AdmittedRefs, Ownership, RoleTrust, Trusted};
 
 /// One change. Each carries every value it needs: applying never reads in order to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub enum Step {
         arn: String,
         name: EcrRepositoryName,
         tag_mutability: TagMutability,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
     },
     SetEcrTagMutability {
         arn: String,
@@ -45,7 +49,7 @@ pub enum Step {
     TagEcrRepository {
         arn: String,
         name: EcrRepositoryName,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
     },
     CreateOidcProvider {
         arn: String,
@@ -60,7 +64,12 @@ pub enum Step {
         arn: String,
         name: RoleName,
         trust: Box<RoleTrust>,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
+    },
+    TagRole {
+        arn: String,
+        name: RoleName,
+        owner: Ownership,
     },
     SetRoleTrust {
         arn: String,
@@ -79,7 +88,12 @@ pub enum Step {
     CreateUser {
         arn: String,
         name: UserName,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
+    },
+    TagUser {
+        arn: String,
+        name: UserName,
+        owner: Ownership,
     },
     SetUserPolicy {
         arn: String,
@@ -251,62 +265,6 @@ pub enum KeyEnd {
     WithUser,
 }
 
-/// The refs that may deploy to an environment of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AdmittedRefs {
-    /// Tags of these patterns.
-    Tags(BTreeSet<String>),
-    /// The default branch, whose name may only be known once the GitHub repository exists.
-    DefaultBranch(Known<String>),
-}
-
-impl AdmittedRefs {
-    /// An environment with these policies admits all of them already; what else it admits was somebody's choice.
-    #[must_use]
-    pub fn are_among(&self, policies: &DeploymentPolicies) -> bool {
-        match self {
-            Self::Tags(patterns) => policies.tags.is_superset(patterns),
-            Self::DefaultBranch(Known::Now(branch)) => policies.branches.contains(branch),
-            Self::DefaultBranch(Known::After(_)) => false,
-        }
-    }
-}
-
-/// Whom a role trusts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trusted {
-    Publisher(SubjectContext),
-    Reader(BTreeSet<ReadingRef>),
-}
-
-/// A role's trust, whose numbers may only be known once the GitHub repository exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleTrust {
-    pub config: Config,
-    pub trusted: Trusted,
-    pub github: Known<GithubIdentity>,
-}
-
-impl RoleTrust {
-    /// The document, once the repository's identity is known.
-    #[must_use]
-    pub fn document(&self, github: &GithubIdentity) -> PolicyDocument {
-        match &self.trusted {
-            Trusted::Publisher(subject) => trust_policy(&self.config, subject, github),
-            Trusted::Reader(on) => reading_trust_policy(&self.config, on, github),
-        }
-    }
-
-    /// What the role is for.
-    #[must_use]
-    pub fn purpose(&self) -> Purpose {
-        match &self.trusted {
-            Trusted::Publisher(_) => Purpose::Publish,
-            Trusted::Reader(_) => Purpose::Read,
-        }
-    }
-}
-
 /// What a step leaves for later ones and for the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Produced {
@@ -396,10 +354,7 @@ impl Step {
                 name,
                 "expires untagged leftovers after 14 days, never a released digest".into(),
             ),
-            Self::TagEcrRepository { name, tags, .. } => {
-                let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                line(Sign::Change, "ECR repository", name, format!("marked as ours: {}", tags.join(", ")))
-            }
+            Self::TagEcrRepository { name, owner, .. } => line(Sign::Change, "ECR repository", name, owner.describe()),
             Self::CreateOidcProvider { url, audience, .. } => line(
                 Sign::Add,
                 "OIDC provider",
@@ -412,9 +367,10 @@ impl Step {
                 &arn.rsplit_once('/').map_or(arn.as_str(), |(_, url)| url),
                 format!("audience {audience} added, others stay"),
             ),
-            Self::CreateRole { name, trust, .. } => line(Sign::Add, "IAM role", name, describe_trust(trust)),
+            Self::CreateRole { name, trust, .. } => line(Sign::Add, "IAM role", name, trust.describe()),
+            Self::TagRole { name, owner, .. } => line(Sign::Change, "IAM role", name, owner.describe()),
             Self::SetRoleTrust { name, trust, .. } => {
-                line(Sign::Change, "IAM role", name, format!("trust: {}", describe_trust(trust)))
+                line(Sign::Change, "IAM role", name, format!("trust: {}", trust.describe()))
             }
             Self::SetRolePolicy { name, purpose, repositories, replaces, .. } => {
                 let detail = describe_policy(*purpose, repositories);
@@ -423,6 +379,7 @@ impl Step {
             Self::CreateUser { name, .. } => {
                 line(Sign::Add, "IAM user", name, "for CI only, no console sign-in".into())
             }
+            Self::TagUser { name, owner, .. } => line(Sign::Change, "IAM user", name, owner.describe()),
             Self::SetUserPolicy { name, repositories, replaces, .. } => {
                 let detail = describe_policy(Purpose::Publish, repositories);
                 line(add_or_change(replaces), "IAM user policy", name, detail)
@@ -556,6 +513,8 @@ impl Step {
             Self::CreateOidcProvider { arn, .. } => vec![aws("iam:CreateOpenIDConnectProvider", arn)],
             Self::AddOidcAudience { arn, .. } => vec![aws("iam:AddClientIDToOpenIDConnectProvider", arn)],
             Self::CreateRole { arn, .. } => vec![aws("iam:CreateRole", arn), aws("iam:TagRole", arn)],
+            Self::TagRole { arn, .. } => vec![aws("iam:TagRole", arn)],
+            Self::TagUser { arn, .. } => vec![aws("iam:TagUser", arn)],
             Self::SetRoleTrust { arn, .. } => vec![aws("iam:UpdateAssumeRolePolicy", arn)],
             Self::SetRolePolicy { arn, .. } => vec![aws("iam:PutRolePolicy", arn)],
             Self::CreateUser { arn, .. } => vec![aws("iam:CreateUser", arn), aws("iam:TagUser", arn)],
@@ -619,6 +578,8 @@ impl Step {
             | Self::SetEcrScanOnPush { .. }
             | Self::SetEcrLifecycle { .. }
             | Self::TagEcrRepository { .. }
+            | Self::TagRole { .. }
+            | Self::TagUser { .. }
             | Self::AddOidcAudience { .. }
             | Self::SetRoleTrust { .. }
             | Self::SetRolePolicy { .. }
@@ -690,28 +651,4 @@ fn describe_policy(purpose: Purpose, repositories: &[EcrRepositoryName]) -> Stri
         Purpose::Read => "reads",
     };
     format!("{name}: {does} {} and nothing else", listed(repositories))
-}
-
-fn describe_trust(trust: &RoleTrust) -> String {
-    let tags = || listed(trust.config.outlets().iter().map(|outlet| &outlet.tag_pattern));
-    let context = match &trust.trusted {
-        Trusted::Publisher(SubjectContext::Environment(name)) => format!("environment {name}"),
-        Trusted::Publisher(SubjectContext::ReleaseTag) => format!("release tags {}", tags()),
-        Trusted::Reader(refs) => {
-            let each = refs.iter().map(|on| match on {
-                ReadingRef::ReleaseTag => format!("release tags {}", tags()),
-                ReadingRef::DefaultBranch => "the default branch".into(),
-            });
-            each.collect::<Vec<_>>().join(" and ")
-        }
-    };
-    match &trust.github {
-        Known::Now(github) => format!("assumable by {}, {context}, only", github.subject_prefix),
-        Known::After(_) => {
-            format!(
-                "assumable by {}, {context}, only (its ids are known after it is created)",
-                trust.config.github.repository
-            )
-        }
-    }
 }

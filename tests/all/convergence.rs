@@ -3,6 +3,7 @@
 
 mod adoption;
 mod pins;
+mod renamed;
 mod rules;
 mod same_as_moto;
 mod two_images;
@@ -298,10 +299,14 @@ fn fair(room: &Room) {
 
 /// Starts `init`, kills it at its `number`th write; false when it ended before.
 fn killed_at(number: usize, kill: Kill, room: &Room, flags: &[&str]) -> bool {
+    killed_in(number, kill, room, &room.init_arguments(&[&["--no-watch"], flags].concat()))
+}
+
+/// The same for any command.
+fn killed_in(number: usize, kill: Kill, room: &Room, arguments: &[&str]) -> bool {
     let (hung, stopped) = channel();
     hang_at(number, kill, room, &hung);
-    let arguments = room.init_arguments(&[&["--no-watch"], flags].concat());
-    let mut child = room.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = room.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let killed = loop {
         if stopped.recv_timeout(Duration::from_millis(5)).is_ok() {
             child.kill().unwrap();
@@ -446,7 +451,9 @@ fn with_motos_aws_the_same_runs_end_the_same_way() {
         let answers: Vec<&str> =
             answers.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, word)| *word).collect();
         let flags = ["init", "--yes", "--no-watch", "--auth", auth, "--ecr-repository", ecr, name_flag, name];
-        let arguments = [flags.as_slice(), answers.as_slice()].concat();
+        // moto is shared: what another test's repository made there is not this one's.
+        let reader: &[&str] = if auth == "oidc" { &["--read-role-name", "sbi-moto-read"] } else { &[] };
+        let arguments = [flags.as_slice(), reader, answers.as_slice()].concat();
         let run = || -> Ran {
             let mut command = room.command(&arguments);
             command.env("AWS_ENDPOINT_URL", moto).env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");

@@ -12,11 +12,11 @@ use sbi::model::git::BlobId;
 use sbi::model::holdings::{EnvironmentHoldings, Holdings, IamHoldings, ImageFacts};
 use sbi::model::lock::LOCK_FILE;
 use sbi::model::observed::*;
-use sbi::model::registry::{ADOPTED_TAG, OWNER_TAG, is_ours};
+use sbi::model::ownership::{ADOPTED_TAG, Claimant, OWNER_ID_TAG, OWNER_TAG};
 use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::plan::Plan;
 use sbi::plan::destroy::{Wish, plan_destroy};
-use sbi::plan::setup::plan_setup;
+use sbi::plan::setup::{followed, plan_setup};
 use sbi::plan::step::{Produced, Step};
 
 use crate::planning::{IMAGES, any_desired, any_world, at, lines, run};
@@ -98,6 +98,10 @@ prop_compose! {
     }
 }
 
+fn claimant(config: &Config, observed: &Observed) -> Claimant {
+    Claimant::new(&config.github.repository, observed.github.repository.as_ref())
+}
+
 /// What nobody may touch: everything that carries no sign of ours.
 #[derive(Debug, PartialEq)]
 struct Foreign {
@@ -115,20 +119,22 @@ struct Foreign {
 
 fn foreign(config: &Config, observed: &Observed, holdings: &Holdings) -> Foreign {
     let Observed { aws, github } = observed;
-    let kept = |tags: &BTreeMap<String, String>| !is_ours(tags, config) || tags.contains_key(ADOPTED_TAG);
+    let claimant = claimant(config, observed);
+    let ours_by = |tags: &BTreeMap<String, String>, trust| claimant.owns(tags, trust);
+    let kept = |tags: &BTreeMap<String, String>, trust| !ours_by(tags, trust) || tags.contains_key(ADOPTED_TAG);
     let without_marks = |found: &EcrRepository| {
         let mut found = found.clone();
-        if is_ours(&found.tags, config) {
+        if ours_by(&found.tags, None) {
             found.tags.retain(|key, _| !key.starts_with("sbi:"));
         }
         found
     };
-    let ecr = aws.ecr_repositories.iter().filter(|(_, found)| kept(&found.tags));
+    let ecr = aws.ecr_repositories.iter().filter(|(_, found)| kept(&found.tags, None));
     let repository = github.repository.as_ref();
     let lock = repository.and_then(|found| found.lock.clone()).unwrap_or_default();
     let open = repository.map_or(&[][..], |found| &found.pull_requests);
     let proposed: Vec<_> = open.iter().filter_map(|open| open.lock.as_ref()).collect();
-    let keys = aws.user.iter().filter(|user| is_ours(&user.tags, config)).flat_map(|user| &user.keys);
+    let keys = aws.user.iter().filter(|user| ours_by(&user.tags, None)).flat_map(|user| &user.keys);
     let keys: Vec<_> = keys.collect();
     let ours = |name: &str, written: jiff::Timestamp| {
         let of_the_key = name == ACCESS_KEY_SECRET;
@@ -160,8 +166,13 @@ fn foreign(config: &Config, observed: &Observed, holdings: &Holdings) -> Foreign
             })
             .collect(),
         provider: aws.oidc_provider.clone(),
-        roles: [&aws.role, &aws.read_role].into_iter().flatten().filter(|role| kept(&role.tags)).cloned().collect(),
-        user: aws.user.clone().filter(|user| kept(&user.tags)),
+        roles: [&aws.role, &aws.read_role]
+            .into_iter()
+            .flatten()
+            .filter(|role| kept(&role.tags, Some(&role.trust)))
+            .cloned()
+            .collect(),
+        user: aws.user.clone().filter(|user| kept(&user.tags, None)),
         files: repository
             .map(|found| found.files.clone())
             .unwrap_or_default()
@@ -194,12 +205,14 @@ fn foreign(config: &Config, observed: &Observed, holdings: &Holdings) -> Foreign
 #[track_caller]
 fn assert_gone(config: &Config, observed: &Observed) {
     let aws = &observed.aws;
-    let marked: Vec<_> = aws.ecr_repositories.iter().filter(|(_, found)| is_ours(&found.tags, config)).collect();
+    let claimant = claimant(config, observed);
+    let marked: Vec<_> = aws.ecr_repositories.iter().filter(|(_, found)| claimant.owns(&found.tags, None)).collect();
     assert!(marked.is_empty(), "{marked:?}");
     for role in [&aws.role, &aws.read_role].into_iter().flatten() {
-        assert!(!is_ours(&role.tags, config) || role.tags.contains_key(ADOPTED_TAG), "{role:?}");
+        let ours = claimant.owns(&role.tags, Some(&role.trust));
+        assert!(!ours || role.tags.contains_key(ADOPTED_TAG), "{role:?}");
     }
-    assert!(aws.user.as_ref().is_none_or(|user| !is_ours(&user.tags, config)), "{:?}", aws.user);
+    assert!(aws.user.as_ref().is_none_or(|user| !claimant.owns(&user.tags, None)), "{:?}", aws.user);
     let Some(found) = &observed.github.repository else { return };
     assert!(found.pull_requests.iter().all(|open| open.branch != "sbi/setup"));
     assert_eq!(found.lock, None);
@@ -354,7 +367,11 @@ fn an_adopted_ecr_repository_loses_our_tags_and_nothing_else() {
     let plan = plan_destroy(&desired.config, Wish::default(), &observed, &holdings);
     assert_eq!(plan.refusals.len(), 0, "its images are nobody's business");
     let ecr: Vec<String> = lines(&plan).into_iter().filter(|line| line.contains("ECR repository")).collect();
-    assert_eq!(ecr, ["~ ECR repository acme/bases: stays, without our tags sbi:adopted, sbi:github-repository"]);
+    assert_eq!(
+        ecr,
+        ["~ ECR repository acme/bases: stays, without our tags sbi:adopted, sbi:github-repository, \
+         sbi:github-repository-id"]
+    );
     assert!(kept(&plan, "ECR repository acme/bases").contains("was there before sbi"));
     assert!(kept(&plan, "lifecycle policy of acme/bases").contains("aws ecr delete-lifecycle-policy"));
 }
@@ -362,15 +379,57 @@ fn an_adopted_ecr_repository_loses_our_tags_and_nothing_else() {
 #[test]
 fn what_belongs_to_another_repository_stays() {
     let (desired, mut observed, holdings) = set_up(Auth::Oidc, 1);
-    let other = BTreeMap::from([(OWNER_TAG.to_owned(), "acme/other".to_owned())]);
+    let tags = |name: &str| [(OWNER_TAG, name), (OWNER_ID_TAG, "10")].map(|(key, value)| (key.into(), value.into()));
+    let other = BTreeMap::from(tags("acme/other"));
     observed.aws.role.as_mut().unwrap().tags = other.clone();
     observed.aws.read_role.as_mut().unwrap().tags.clear();
     observed.aws.ecr_repositories.values_mut().next().unwrap().tags = other;
     let plan = plan_destroy(&desired.config, ALL, &observed, &holdings);
     assert!(!lines(&plan).iter().any(|line| line.contains("IAM") || line.contains("ECR repository")));
-    assert_eq!(kept(&plan, "IAM role sbi-publish-acme-bases"), "belongs to GitHub repository acme/other");
+    let others = "belongs to GitHub repository acme/other with the number 10, and acme/bases has the number 9";
+    assert_eq!(kept(&plan, "IAM role sbi-publish-acme-bases"), others);
     assert_eq!(kept(&plan, "IAM role sbi-read-acme-bases"), "was not made by sbi");
-    assert_eq!(kept(&plan, "ECR repository acme/bases"), "belongs to GitHub repository acme/other");
+    assert_eq!(kept(&plan, "ECR repository acme/bases"), others);
+    // One that had the name before.
+    observed.aws.role.as_mut().unwrap().tags = BTreeMap::from(tags("acme/bases"));
+    let plan = plan_destroy(&desired.config, ALL, &observed, &holdings);
+    assert!(kept(&plan, "IAM role sbi-publish-acme-bases").contains("with the number 10"));
+}
+
+#[test]
+fn what_a_repository_left_behind_that_is_gone_stays_until_its_number_is_taken_off() {
+    let (desired, mut observed, holdings) = set_up(Auth::Oidc, 1);
+    observed.github.repository = None;
+    let plan = plan_destroy(&desired.config, ALL, &observed, &holdings);
+    assert_eq!(lines(&plan), Vec::<String>::new());
+    let mut why: Vec<String> = vec![kept(&plan, "IAM role sbi-publish-acme-bases").into()];
+    why.push(kept(&plan, "ECR repository acme/bases").into());
+    insta::assert_snapshot!(why.join("\n"), @"
+    belongs to GitHub repository acme/bases with the number 9, which is deleted, or elsewhere and hidden from this token; when it is gone for good: `aws iam untag-role --role-name sbi-publish-acme-bases --tag-keys sbi:github-repository-id`, then `sbi destroy` again
+    belongs to GitHub repository acme/bases with the number 9, which is deleted, or elsewhere and hidden from this token; when it is gone for good: `aws ecr untag-resource --region eu-central-1 --resource-arn arn:aws:ecr:eu-central-1:123456789012:repository/acme/bases --tag-keys sbi:github-repository-id`, then `sbi destroy` again
+    ");
+    for tags in [
+        &mut observed.aws.role.as_mut().unwrap().tags,
+        &mut observed.aws.read_role.as_mut().unwrap().tags,
+        &mut observed.aws.ecr_repositories.values_mut().next().unwrap().tags,
+    ] {
+        tags.remove(OWNER_ID_TAG);
+    }
+    let plan = plan_destroy(&desired.config, ALL, &observed, &holdings);
+    assert!(lines(&plan).iter().any(|line| line.starts_with("- ECR repository acme/bases")), "{:?}", lines(&plan));
+    assert!(lines(&plan).iter().any(|line| line.starts_with("- IAM role sbi-publish-acme-bases")));
+}
+
+#[test]
+fn what_was_made_under_a_former_name_is_taken_back_too() {
+    let (desired, mut observed, holdings) = set_up(Auth::Oidc, 1);
+    let (today, before) = ("acme/hardened", lines(&plan_destroy(&desired.config, ALL, &observed, &holdings)));
+    observed.github.repository.as_mut().unwrap().full_name = today.into();
+    assert!(refusal(&desired.config, ALL, &observed, &holdings).contains("acme/bases is called acme/hardened now"));
+    let config = followed(&desired.config, &observed).unwrap();
+    let after = lines(&plan_destroy(&config, ALL, &observed, &holdings));
+    assert_eq!(after.len(), before.len(), "{after:?}");
+    assert!(after.iter().any(|line| line.starts_with("- IAM role sbi-publish-acme-bases")), "{after:?}");
 }
 
 #[test]

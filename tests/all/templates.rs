@@ -171,6 +171,9 @@ fn one_image_renders_these_paths_and_several_render_a_folder_each() {
             }
         }
         paths.retain(|path| !path.starts_with("images/"));
+        let with_access = paths.len();
+        paths.retain(|path| *path != ACCESS_WORKFLOW);
+        assert_eq!(with_access > paths.len(), config.publish.auth == Auth::Oidc, "{name}: roles can be tried");
         insta::allow_duplicates! {
             insta::assert_snapshot!(paths.join("\n"), @"
             .github/dependabot.yml

@@ -1,14 +1,13 @@
 //! The ECR repositories: one that sbi made goes, with its images only when that was asked for; an adopted one stays.
 
-use std::collections::BTreeSet;
-
-use super::Wish;
+use super::{Wish, of_others};
 use crate::failure::Failure;
 use crate::model::config::Config;
 use crate::model::holdings::{Holdings, ImageFacts};
 use crate::model::names::EcrRepositoryName;
 use crate::model::observed::{EcrRepository, Observed};
-use crate::model::registry::{ADOPTED_TAG, OWNER_TAG, is_ours, lifecycle_policy};
+use crate::model::ownership::{ADOPTED_TAG, Claimant, OWNER_ID_TAG, OWNER_TAG};
+use crate::model::registry::lifecycle_policy;
 use crate::plan::setup::keep;
 use crate::plan::step::{Step, size};
 use crate::plan::{Plan, StepId};
@@ -20,18 +19,18 @@ pub(super) fn plan(
     (observed, holdings): (&Observed, &Holdings),
     signed_out: &[StepId],
 ) {
+    let claimant = Claimant::new(&config.github.repository, observed.github.repository.as_ref());
     for name in config.ecr_repositories() {
         let Some(found) = observed.aws.ecr_repositories.get(&name) else { continue };
         let arn = found.arn.clone();
-        if !is_ours(&found.tags, config) {
-            let why = match found.tags.get(OWNER_TAG) {
-                Some(owner) => format!("belongs to GitHub repository {owner}"),
-                None => "was not made by sbi".into(),
-            };
+        let region = &config.aws.region;
+        let untag = format!("aws ecr untag-resource --region {region} --resource-arn {arn} --tag-keys {OWNER_ID_TAG}");
+        if let Some(why) = of_others(claimant.owner_of(&found.tags, None), &claimant, &untag) {
             keep(plan, format!("ECR repository {name}"), why);
         } else if found.tags.contains_key(ADOPTED_TAG) {
             keep_adopted(plan, &name, found);
-            let keys = BTreeSet::from([OWNER_TAG.to_owned(), ADOPTED_TAG.to_owned()]);
+            let ours = [OWNER_TAG, OWNER_ID_TAG, ADOPTED_TAG].into_iter();
+            let keys = ours.filter(|key| found.tags.contains_key(*key)).map(str::to_owned).collect();
             plan.add(Step::UntagEcrRepository { arn, name, keys }, signed_out.iter().copied());
         } else {
             let images = holdings.images.get(&name).map_or(&[][..], Vec::as_slice);

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use super::of_others;
 use crate::failure::Failure;
 use crate::model::config::Config;
 use crate::model::holdings::{Holdings, IamHoldings};
 use crate::model::identity::{OIDC_ISSUER, Purpose};
 use crate::model::observed::{KeyFacts, Observed, Role, User};
-use crate::model::registry::{ADOPTED_TAG, OWNER_TAG, is_ours};
+use crate::model::ownership::{ADOPTED_TAG, Claimant, OWNER_ID_TAG};
 use crate::model::secrets::ACCESS_KEY_SECRET;
 use crate::plan::access_keys::{Standing, standings};
 use crate::plan::setup::{keep, own_identity};
@@ -18,17 +19,18 @@ use crate::plan::{Plan, StepId};
 /// Returns the steps after which no job signs in any more.
 pub(super) fn plan(plan: &mut Plan, config: &Config, observed: &Observed, holdings: &Holdings) -> Vec<StepId> {
     let mut last = Vec::new();
+    let claimant = Claimant::new(&config.github.repository, observed.github.repository.as_ref());
     let roles = [
         (Purpose::Publish, &observed.aws.role, &holdings.role),
         (Purpose::Read, &observed.aws.read_role, &holdings.read_role),
     ];
     for (purpose, found, held) in roles {
         if let Some(found) = found {
-            last.extend(plan_role(plan, config, purpose, (found, held), &observed.aws.caller.arn));
+            last.extend(plan_role(plan, config, purpose, (found, held), (&claimant, &observed.aws.caller.arn)));
         }
     }
     if let Some(found) = &observed.aws.user {
-        last.extend(plan_user(plan, config, observed, (found, &holdings.user)));
+        last.extend(plan_user(plan, config, observed, (found, &holdings.user), &claimant));
     }
     if observed.aws.oidc_provider.is_some() {
         keep(plan, format!("OIDC provider {OIDC_ISSUER}"), "is shared by the whole account");
@@ -41,11 +43,12 @@ fn plan_role(
     config: &Config,
     purpose: Purpose,
     (found, held): (&Role, &IamHoldings),
-    caller: &str,
+    (claimant, caller): (&Claimant, &str),
 ) -> Vec<StepId> {
     let name = purpose.role(config);
-    if !is_ours(&found.tags, config) {
-        keep(plan, format!("IAM role {name}"), whose(found.tags.get(OWNER_TAG)));
+    let owner = claimant.owner_of(&found.tags, Some(&found.trust));
+    if let Some(why) = of_others(owner, claimant, &untagging("role", name.as_str())) {
+        keep(plan, format!("IAM role {name}"), why);
         return Vec::new();
     }
     if caller.contains(&format!(":assumed-role/{name}/")) {
@@ -80,10 +83,12 @@ fn plan_user(
     config: &Config,
     observed: &Observed,
     (found, held): (&User, &IamHoldings),
+    claimant: &Claimant,
 ) -> Vec<StepId> {
     let name = config.user();
-    if !is_ours(&found.tags, config) {
-        keep(plan, format!("IAM user {name}"), whose(found.tags.get(OWNER_TAG)));
+    let owner = claimant.owner_of(&found.tags, None);
+    if let Some(why) = of_others(owner, claimant, &untagging("user", name.as_str())) {
+        keep(plan, format!("IAM user {name}"), why);
         return Vec::new();
     }
     if observed.aws.caller.arn == found.arn {
@@ -129,11 +134,9 @@ fn plan_key_secrets(plan: &mut Plan, config: &Config, observed: &Observed, keys:
     vec![plan.add(Step::DeleteSecret { repository, name: ACCESS_KEY_SECRET.into() }, [])]
 }
 
-fn whose(owner: Option<&String>) -> String {
-    match owner {
-        Some(owner) => format!("belongs to GitHub repository {owner}"),
-        None => "was not made by sbi".into(),
-    }
+/// The command that takes the number of a GitHub repository off a role or user.
+fn untagging(kind: &str, name: &str) -> String {
+    format!("aws iam untag-{kind} --{kind}-name {name} --tag-keys {OWNER_ID_TAG}")
 }
 
 /// What others put on a role or a user that sbi made, each with the command that shows it.

@@ -4,9 +4,9 @@ use crate::failure::{Cause, Failure};
 use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
-use crate::model::names::EnvironmentName;
+use crate::model::names::{EnvironmentName, GithubRepositoryName};
 use crate::model::observed::{GithubIdentity, GithubRepository, Observed, TokenKind};
-use crate::plan::step::{AdmittedRefs, Step};
+use crate::plan::step::{AdmittedRefs, Ownership, Step};
 use crate::plan::{Known, Plan, StepId};
 
 use super::keep;
@@ -21,6 +21,13 @@ pub(super) struct Ground {
     pub(super) identity: Known<GithubIdentity>,
     /// The commit that the files go on top of.
     pub(super) parent: Known<CommitId>,
+}
+
+impl Ground {
+    /// What marks an AWS resource as this repository's.
+    pub(super) fn ownership(&self, config: &Config) -> Ownership {
+        Ownership { repository: config.github.repository.clone(), github: self.identity.clone(), adopted: false }
+    }
 }
 
 /// Why nothing may be planned on this GitHub repository, all reasons at once.
@@ -50,7 +57,8 @@ pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
         }
         return refusals;
     };
-    refusals.extend(renamed(&desired.config, observed));
+    // One that sbi has set up is followed to its new name before anything is planned.
+    refusals.extend(renamed(wanted, &found.full_name));
     refusals.extend(archived(&desired.config, observed));
     refusals.extend(no_administrator(&desired.config, observed));
     if found.actions.as_ref().is_some_and(|actions| !actions.enabled) {
@@ -63,12 +71,10 @@ pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
 }
 
 /// GitHub redirects a former name, and nothing may be planned on a name that somebody else can take tomorrow.
-pub(in crate::plan) fn renamed(config: &Config, observed: &Observed) -> Option<Failure> {
-    let wanted = &config.github.repository;
-    let found = observed.github.repository.as_ref()?;
-    (!found.full_name.eq_ignore_ascii_case(&wanted.to_string())).then(|| {
-        Failure::usage(format!("{wanted} is called {} now", found.full_name))
-            .hinted(format!("put `repository = \"{}\"` into sbi.toml", found.full_name))
+pub(in crate::plan) fn renamed(wanted: &GithubRepositoryName, full_name: &str) -> Option<Failure> {
+    (!wanted.is(full_name)).then(|| {
+        Failure::usage(format!("{wanted} is called {full_name} now"))
+            .hinted(format!("put `repository = \"{full_name}\"` into sbi.toml"))
     })
 }
 

@@ -377,6 +377,19 @@ impl GithubStandIn {
         }
     }
 
+    /// Moves a repository to another account under the same name; the old name answers with a redirect.
+    pub fn transfer(&self, full_name: &str, owner: &str) {
+        let mut world = lock(&self.shared.world);
+        let Some(id) = world.full_named(full_name) else { return };
+        let Some(owner) = world.account(owner).map(|account| account.id) else { return };
+        world.renamed.insert(full_name.to_lowercase(), id);
+        let new_subjects = world.immutable_subjects;
+        if let Ok(repository) = world.repository_mut(id) {
+            repository.owner = owner;
+            repository.subject.immutable |= new_subjects;
+        }
+    }
+
     /// Deletes a repository in the browser: what its immutable releases used up stays used up.
     pub fn delete_repository(&self, full_name: &str) {
         let mut world = lock(&self.shared.world);

@@ -99,6 +99,12 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     tell("a policy that is no JSON", code(put("{".into()).send().await));
     let with_principal = policy.to_json().replace("\"Resource\"", "\"Principal\":\"*\",\"Resource\"");
     tell("a policy with a principal", code(put(with_principal).send().await));
+    let tag = |value: &str| aws_sdk_iam::types::Tag::builder().key("k").value(value).build().unwrap();
+    tell("tag a user", code(me.iam.tag_user().user_name(&user).tags(tag("a")).send().await));
+    tell("tag a missing user", code(me.iam.tag_user().user_name("nobody-here").tags(tag("a")).send().await));
+    tell("tag the user again", code(me.iam.tag_user().user_name(&user).tags(tag("b")).send().await));
+    let found = me.iam.get_user().user_name(&user).send().await.unwrap().user.unwrap();
+    tell("the user's tags", found.tags().iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect());
     let key = me.iam.create_access_key().user_name(&user).send().await.unwrap().access_key.unwrap();
     tell("a second key", code(me.iam.create_access_key().user_name(&user).send().await));
     tell("a third key", code(me.iam.create_access_key().user_name(&user).send().await));
@@ -163,6 +169,10 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     let found = me.iam.get_role().role_name(&user).send().await.unwrap().role.unwrap();
     tell("the trust policy read back", (decoded(found.assume_role_policy_document().unwrap()) == trust()).to_string());
     tell("its longest session", found.max_session_duration().unwrap_or_default().to_string());
+    tell("tag a role", code(me.iam.tag_role().role_name(&user).tags(tag("a")).send().await));
+    tell("tag a missing role", code(me.iam.tag_role().role_name("nobody-here").tags(tag("a")).send().await));
+    let found = me.iam.get_role().role_name(&user).send().await.unwrap().role.unwrap();
+    tell("the role's tags", found.tags().iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect());
     let put = me.iam.put_role_policy().role_name(&user).policy_name("p").policy_document(policy.to_json());
     tell("put a role policy", code(put.send().await));
     tell("delete a role with a policy", code(me.iam.delete_role().role_name(&user).send().await));

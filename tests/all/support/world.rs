@@ -17,7 +17,7 @@ use sbi::model::lock::{LOCK_FILE, Lock};
 use sbi::model::observed::*;
 use sbi::model::pins::Pins;
 use sbi::model::secrets::ACCESS_KEY_SECRET;
-use sbi::plan::step::{AdmittedRefs, Produced, Step};
+use sbi::plan::step::{AdmittedRefs, Ownership, Produced, Step};
 use sbi::plan::{Known, StepId};
 
 /// Where a step is hit.
@@ -157,6 +157,7 @@ pub(crate) fn fresh_repository(empty: bool) -> GithubRepository {
     GithubRepository {
         identity: identity(),
         full_name: "acme/bases".into(),
+        former_names: BTreeSet::new(),
         private: false,
         archived: false,
         can_admin: true,
@@ -220,7 +221,7 @@ impl World {
         let absent = |what: &str| Failure::new(format!("{what} does not exist yet")).because(Cause::NotFound);
         let exists = |what: &str| Failure::new(format!("{what} exists")).because(Cause::Exists);
         match step {
-            Step::CreateEcrRepository { arn, name, tag_mutability, tags } => {
+            Step::CreateEcrRepository { arn, name, tag_mutability, owner } => {
                 if aws.ecr_repositories.contains_key(name) {
                     return Err(exists("the ECR repository"));
                 }
@@ -231,7 +232,7 @@ impl World {
                     scan_on_push: true,
                     encryption: Encryption::Aes256,
                     lifecycle: None,
-                    tags: tags.clone(),
+                    tags: known_tags(owner, outputs)?,
                 };
                 aws.ecr_repositories.insert(name.clone(), made);
             }
@@ -244,8 +245,9 @@ impl World {
             Step::SetEcrLifecycle { name, policy, .. } => {
                 aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.lifecycle = Some(policy.clone());
             }
-            Step::TagEcrRepository { name, tags, .. } => {
-                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.tags.extend(tags.clone());
+            Step::TagEcrRepository { name, owner, .. } => {
+                let tags = known_tags(owner, outputs)?;
+                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.tags.extend(tags);
             }
             Step::CreateOidcProvider { arn, audience, .. } => {
                 if aws.oidc_provider.is_some() {
@@ -257,7 +259,7 @@ impl World {
             Step::AddOidcAudience { audience, .. } => {
                 aws.oidc_provider.as_mut().ok_or_else(|| absent("provider"))?.audiences.insert(audience.clone());
             }
-            Step::CreateRole { arn, trust, tags, .. } => {
+            Step::CreateRole { arn, trust, owner, .. } => {
                 if role_mut(aws, trust.purpose()).is_some() {
                     return Err(exists("the role"));
                 }
@@ -266,7 +268,18 @@ impl World {
                 }
                 let identity = known_identity(&trust.github, outputs)?;
                 let (purpose, trust) = (trust.purpose(), trust.document(&identity));
-                *role_mut(aws, purpose) = Some(Role { arn: arn.clone(), trust, policy: None, tags: tags.clone() });
+                let tags = known_tags(owner, outputs)?;
+                *role_mut(aws, purpose) = Some(Role { arn: arn.clone(), trust, policy: None, tags });
+            }
+            Step::TagRole { name, owner, .. } => {
+                let tags = known_tags(owner, outputs)?;
+                let mut roles = aws.role.iter_mut().chain(&mut aws.read_role);
+                let role = roles.find(|role| role.arn.ends_with(&format!(":role/{name}")));
+                role.ok_or_else(|| absent("role"))?.tags.extend(tags);
+            }
+            Step::TagUser { owner, .. } => {
+                let tags = known_tags(owner, outputs)?;
+                aws.user.as_mut().ok_or_else(|| absent("user"))?.tags.extend(tags);
             }
             Step::SetRoleTrust { trust, .. } => {
                 if aws.oidc_provider.as_ref().is_none_or(|p| !p.audiences.contains("sts.amazonaws.com")) {
@@ -279,11 +292,12 @@ impl World {
             Step::SetRolePolicy { purpose, document, .. } => {
                 role_mut(aws, *purpose).as_mut().ok_or_else(|| absent("role"))?.policy = Some(document.clone());
             }
-            Step::CreateUser { arn, tags, .. } => {
+            Step::CreateUser { arn, owner, .. } => {
                 if aws.user.is_some() {
                     return Err(exists("the user"));
                 }
-                aws.user = Some(User { arn: arn.clone(), policy: None, tags: tags.clone(), keys: Vec::new() });
+                let tags = known_tags(owner, outputs)?;
+                aws.user = Some(User { arn: arn.clone(), policy: None, tags, keys: Vec::new() });
             }
             Step::SetUserPolicy { document, .. } => {
                 aws.user.as_mut().ok_or_else(|| absent("user"))?.policy = Some(document.clone());
@@ -503,6 +517,10 @@ fn known_identity(github: &Known<GithubIdentity>, outputs: &Outputs) -> Result<G
         Known::Now(identity) => Ok(identity.clone()),
         Known::After(id) => produced_identity(*id, outputs),
     }
+}
+
+fn known_tags(owner: &Ownership, outputs: &Outputs) -> Result<BTreeMap<String, String>, Failure> {
+    Ok(owner.tags(&known_identity(&owner.github, outputs)?))
 }
 
 fn produced_identity(id: StepId, outputs: &Outputs) -> Result<GithubIdentity, Failure> {
