@@ -22,6 +22,7 @@ use sbi::sandbox::github::{GithubOptions, Organization, RepositorySnapshot, Rule
 use sbi::sandbox::http::{Answer, Request, Weather};
 use secrecy::ExposeSecret as _;
 
+use crate::support::delivered_key::delivered_key;
 use crate::support::moto;
 use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, is_write, ran};
 
@@ -43,11 +44,11 @@ fn lock(room: &Room) -> Lock {
 
 /// One of everything, matched on both sides; `foreign` secrets are others'.
 #[track_caller]
-fn assert_set_up(room: &Room, auth: &str) {
+pub(crate) fn assert_set_up(room: &Room, auth: &str) {
     let config = config(room);
     assert_eq!(config.publish.auth.as_str(), auth);
     let places: BTreeSet<String> = config.ecr_repositories().iter().map(ToString::to_string).collect();
-    assert_eq!(room.aws.repository_names(), places);
+    assert_eq!(room.made(room.aws.repository_names()), places);
     let lock = lock(room);
     let rendered = sbi::templates::render(&config, &lock.images).unwrap();
     let reading = sbi::templates::reading_refs(&config, &rendered).unwrap();
@@ -63,23 +64,21 @@ fn assert_set_up(room: &Room, auth: &str) {
                 let trust = room.aws.role_trust(READER).unwrap().to_json();
                 assert!(!trust.contains("environment:") && !trust.contains("pull_request"), "{trust}");
             }
-            assert_eq!(room.aws.role_names(), roles);
+            assert_eq!(room.made(room.aws.role_names()), roles);
             assert_eq!(room.aws.role_policies(IDENTITY).unwrap(), policies);
             let trust = room.aws.role_trust(IDENTITY).unwrap().to_json();
             let found = repository(room);
             assert!(trust.contains(&format!("\"{}\"", found.id)), "{trust}");
             assert!(trust.contains(&format!("repo:acme@{}/bases@{}:environment:publish", found.owner_id, found.id)));
-            assert!(room.aws.user_names().is_empty());
+            assert!(room.made(room.aws.user_names()).is_empty());
         }
         Auth::AccessKey => {
-            assert_eq!(room.aws.user_names(), BTreeSet::from([IDENTITY.to_owned()]));
+            assert_eq!(room.made(room.aws.user_names()), BTreeSet::from([IDENTITY.to_owned()]));
             assert_eq!(room.aws.user_policies(IDENTITY).unwrap(), policies);
             let keys = room.aws.access_keys(IDENTITY);
             let [key] = keys.as_slice() else { panic!("{} keys", keys.len()) };
-            assert!(key.active);
-            assert_eq!(open(KEY_SECRETS[0]).as_deref(), Some(key.id.as_str()));
-            assert!(room.aws.is_secret_of(&key.id, &open(KEY_SECRETS[1]).unwrap()), "the pair does not match");
-            assert!(room.aws.role_names().is_empty());
+            assert_eq!(delivered_key(room), Ok(Some(key.id.clone())));
+            assert!(room.made(room.aws.role_names()).is_empty());
         }
     }
     for (name, value) in plain_secrets(&config) {
