@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use jiff::SignedDuration;
 
 use crate::ui::questions::Answers;
 
@@ -111,6 +112,12 @@ pub enum Command {
     /// nor GitHub: no credential reaches a script. At the end it says what only a runner can do. Exit code 1: the
     /// pipeline would stop, with the reason.
     Rehearse(RehearseArgs),
+    /// Replace the access key that the pipeline publishes with, without a failed job.
+    ///
+    /// Issues a key, waits until it works, hands it over, waits until every run that may hold the old one has ended,
+    /// deactivates the old one, watches it for the grace period, deletes it. A run that was interrupted is finished by
+    /// the next one.
+    RotateKeys(RotateKeysArgs),
     /// Print an IAM document as JSON; needs no network.
     Policy(PolicyArgs),
     /// Print the completion script of a shell.
@@ -360,6 +367,45 @@ pub struct RehearseArgs {
     pub format: Format,
 }
 
+#[derive(Args, Clone, Debug)]
+pub struct RotateKeysArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// The GitHub repository whose key it is, where there is no sbi.toml here: its own sbi.toml is read.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub github: Option<String>,
+    /// How long the old key stays, inactive, before it is deleted: 0s, 2m, 24h, 7d.
+    ///
+    /// Up to 15 minutes are waited for; with more, the next run deletes it, or `--finish` does.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = period)]
+    pub grace: SignedDuration,
+    /// How long to wait for workflow runs that may hold the old key.
+    ///
+    /// Afterwards the old key stays active, both work, and the next run goes on from there.
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = period)]
+    pub drain: SignedDuration,
+    /// Only end what an earlier run began: issue no key, delete what is inactive.
+    #[arg(long)]
+    pub finish: bool,
+    /// Change nothing; exit with code 3 when a key that works is older than `--max-age`.
+    #[arg(long, conflicts_with = "finish")]
+    pub check: bool,
+    /// With `--check`: the age that no key should pass.
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = period, requires = "check")]
+    pub max_age: SignedDuration,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// A length of time such as `90d`, `24h` or `2m`; days have 24 hours.
+fn period(text: &str) -> Result<SignedDuration, String> {
+    let unusable = || format!("`{text}` is no length of time such as 90d, 24h, 2m or 0s");
+    let span: jiff::Span = text.parse().map_err(|_| unusable())?;
+    let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| unusable())?;
+    if length.is_negative() { Err(unusable()) } else { Ok(length) }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EngineName {
     Docker,
@@ -400,6 +446,8 @@ pub enum PolicyKind {
     ReaderTrust,
     /// What the person who runs `sbi init` needs.
     Operator,
+    /// What the person or the job that runs `sbi rotate-keys` needs.
+    Rotator,
 }
 
 /// The whole command line, for completions, the manual page and the documents.
@@ -456,7 +504,7 @@ mod tests {
     #[test]
     fn the_document_has_a_section_for_every_command() {
         let text = markdown();
-        for name in ["init", "plan", "apply", "render", "rehearse", "policy", "completions", "man"] {
+        for name in ["init", "plan", "apply", "render", "rehearse", "rotate-keys", "policy", "completions", "man"] {
             assert!(text.contains(&format!("\n### `sbi {name}`\n")), "no section for {name}");
         }
         assert!(!text.contains('\u{1b}'), "escape sequences in a document");

@@ -15,6 +15,7 @@ use crate::model::config::{Architecture, Auth, CONFIG_FILE, Config, Visibility};
 use crate::model::desired::{RELEASE_MARKER, RenderedFile};
 use crate::model::names::ImageName;
 use crate::model::pins::Pins;
+use crate::model::secrets::ACCESS_KEY_SECRET;
 use catalogue::Product;
 
 pub use subject::{reading_refs, subject_context};
@@ -58,6 +59,7 @@ const PARTS: &[(&str, &str)] = &[
     part!("install-cosign.yml.j2"),
     part!("install-trivy.yml.j2"),
     part!("scan.yml.j2"),
+    part!("split-access-key.yml.j2"),
     part!("verify-signatures.yml.j2"),
     part!("verify.yml.j2"),
 ];
@@ -80,7 +82,7 @@ pub fn images() -> Vec<Image> {
 pub fn secret_names(config: &Config) -> Vec<&'static str> {
     let mut names = match config.publish.auth {
         Auth::Oidc => Vec::new(),
-        Auth::AccessKey => vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        Auth::AccessKey => vec![ACCESS_KEY_SECRET],
     };
     if !config.has_settings_as_secrets() {
         return names;

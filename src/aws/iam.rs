@@ -151,13 +151,7 @@ impl Aws {
         let (Some(id), Some(created)) = (key.access_key_id, key.create_date.and_then(timestamp)) else {
             return Err(call.incomplete("the key's id and date"));
         };
-        let answer =
-            self.iam.get_access_key_last_used().access_key_id(&id).send().await.map_err(|error| call.failed(error))?;
-        // A key that was never used has no date, and `N/A` for service and region.
-        let last_used = answer.access_key_last_used.and_then(|used| {
-            let at = timestamp(used.last_used_date?)?;
-            Some(KeyUse { at, service: used.service_name, region: used.region })
-        });
+        let last_used = self.access_key_use(user, &id).await?;
         Ok(KeyFacts { id, active: key.status == Some(StatusType::Active), created, last_used })
     }
 
@@ -363,6 +357,31 @@ impl Aws {
             }
             Err(error) => Err(self.user_call("iam:DeleteAccessKey", name).failed(error)),
         }
+    }
+
+    /// Switches a key off.
+    ///
+    /// # Errors
+    /// When AWS refuses the change.
+    pub async fn deactivate_access_key(&self, name: &UserName, key_id: &str) -> Result<(), Failure> {
+        let call = self.iam.update_access_key().user_name(name.as_str()).access_key_id(key_id);
+        let sent = call.status(StatusType::Inactive).send().await;
+        sent.map(drop).map_err(|error| self.user_call("iam:UpdateAccessKey", name).failed(error))
+    }
+
+    /// When and where a key was last used; `None` when it never was.
+    ///
+    /// # Errors
+    /// When AWS refuses the question.
+    pub async fn access_key_use(&self, user: &UserName, key_id: &str) -> Result<Option<KeyUse>, Failure> {
+        let call = self.user_call("iam:GetAccessKeyLastUsed", user);
+        let sent = self.iam.get_access_key_last_used().access_key_id(key_id).send().await;
+        let answer = sent.map_err(|error| call.failed(error))?;
+        // A key that was never used has no date, and `N/A` for service and region.
+        Ok(answer.access_key_last_used.and_then(|used| {
+            let at = timestamp(used.last_used_date?)?;
+            Some(KeyUse { at, service: used.service_name, region: used.region })
+        }))
     }
 
     /// Repeats `attempt` while IAM does not find what it has just created, or gets too many requests: neither refusal has

@@ -10,7 +10,7 @@ use crate::cli::{Color, Format};
 use crate::failure::Failure;
 use crate::live::Live;
 use crate::live::sign_in::Places;
-use crate::model::config::Auth;
+use crate::model::config::{Auth, Config};
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
@@ -129,6 +129,23 @@ impl Console {
     /// When the stream can't be written to.
     pub(super) fn show_plan(&self, prospect: &Prospect, policies: bool, is_result: bool) -> Result<(), Failure> {
         let Prospect { desired, observed, plan } = prospect;
+        let who = Who { aws: observed.aws.caller.arn.clone(), github: observed.github.viewer.login.clone() };
+        let documents = if policies { documents(prospect) } else { Vec::new() };
+        self.show_steps(plan, &desired.config, &who, &documents, is_result)
+    }
+
+    /// The same of any plan, with IAM documents below it.
+    ///
+    /// # Errors
+    /// When the stream can't be written to.
+    pub(super) fn show_steps(
+        &self,
+        plan: &Plan,
+        config: &Config,
+        who: &Who,
+        documents: &[(String, PolicyDocument)],
+        is_result: bool,
+    ) -> Result<(), Failure> {
         if self.format == Format::Json {
             return if is_result { self.result(&json::text(&json::PlanJson::new(plan))) } else { Ok(()) };
         }
@@ -136,11 +153,10 @@ impl Console {
             return Ok(());
         }
         let (stream, style) = if is_result { (Stream::Stdout, self.out) } else { (Stream::Stderr, self.err) };
-        let who = Who { aws: observed.aws.caller.arn.clone(), github: observed.github.viewer.login.clone() };
         self.progress.suspend(|| {
             written(stream, |w| {
-                report::print_plan(plan, &desired.config, &who, style, w)?;
-                if policies { report::print_policies(&documents(prospect), style, w) } else { Ok(()) }
+                report::print_plan(plan, config, who, style, w)?;
+                report::print_policies(documents, style, w)
             })
         })
     }

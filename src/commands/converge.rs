@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use super::carry_out::{carry_out, confirm, preflight};
 use super::console::{Console, summary};
 use super::desire::{Wishes, desire, settle_environment};
 use super::next_steps;
-use crate::apply::{Outcome, Report, apply};
+use crate::apply::{Outcome, Report};
 use crate::cli::{GlobalFlags, PlanFlags};
-use crate::failure::{Cause, Failure};
+use crate::failure::Failure;
 use crate::live::Live;
 use crate::live::watch::{Ended, Patience};
 use crate::model::config::{Auth, Config};
@@ -16,6 +17,7 @@ use crate::model::git::CommitId;
 use crate::model::names::GitTag;
 use crate::model::observed::Observed;
 use crate::model::pins::Pins;
+use crate::plan::operator::rights;
 use crate::plan::setup::plan_setup;
 use crate::plan::step::{Produced, Step};
 use crate::plan::{Kept, Known, Plan};
@@ -81,12 +83,9 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
         why: "named by tag, because no registry was asked; `sbi apply` without `--offline` pins them".into(),
     }));
     plan.refusals.extend(foreign_issuer(live, &desired));
-    plan.refusals.extend(too_few_scopes(&plan, &observed));
-    if plan.refusals.is_empty() && !plan.is_empty() {
-        let denied = live.denied_actions(&desired.config, &observed, &plan).await?;
-        plan.refusals
-            .extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
-    }
+    let (caller, viewer) = (&observed.aws.caller, &observed.github.viewer);
+    let rights = rights(&desired.config, &plan);
+    preflight(live, &mut plan, caller, viewer, (&rights, "operator")).await?;
     Ok(Prospect { desired, observed, plan })
 }
 
@@ -120,28 +119,6 @@ fn foreign_issuer(live: &Live, desired: &Desired) -> Option<Failure> {
     )
 }
 
-fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {
-    let missing = Live::missing_scopes(observed, plan);
-    if missing.is_empty() {
-        return None;
-    }
-    let list = missing.join("`, `");
-    Some(
-        Failure::new(format!("the GitHub token of {} lacks scope `{list}`", observed.github.viewer.login))
-            .because(Cause::Denied { action: format!("scope {}", missing.join(", ")), resource: None })
-            .hinted(format!("add it: `gh auth refresh --scopes {}`", missing.join(",")))
-            .hinted("or use a classic token with `repo` and `workflow` as GH_TOKEN"),
-    )
-}
-
-fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
-    let list: Vec<String> = denied.iter().map(|(action, resource)| format!("{action} on {resource}")).collect();
-    let first = denied.first().cloned().unwrap_or_default();
-    Failure::new(format!("{} may not: {}", observed.aws.caller.arn, list.join("; ")))
-        .because(Cause::Denied { action: first.0, resource: Some(first.1) })
-        .hinted("`sbi policy operator` prints all that this set-up needs: have it attached to you")
-}
-
 /// Runs the whole way, from the first look to the end of the pipeline's first run.
 ///
 /// # Errors
@@ -164,22 +141,11 @@ pub(super) async fn converge(
         return end((live, console), run, &config, &observed, (&plan, &nothing), &plan.waiting, Vec::new())
             .map(|()| config);
     }
-    if !run.yes && !console.confirm("Apply this plan?")? {
-        return Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled));
-    }
+    confirm(console, run.yes)?;
     if let Some(path) = run.config_file {
         keep_answers(path, &config)?;
     }
-    console.set_applying(true);
-    let report = apply(&plan, live, cancellation(console), &console.watch(&plan)).await;
-    console.set_applying(false);
-    console.show_outcome(&plan, &report)?;
-    if let Some(failure) = unsuccessful(&report) {
-        if !console.is_human() {
-            console.show_end(&plan, &report, &summary(Vec::new(), Vec::new()))?;
-        }
-        return Err(failure);
-    }
+    let report = carry_out(live, &plan, console, "init").await?;
     let stage = console.stage("looking again");
     let again = look(live, &config, &settled(&run.wishes, desired.images)).await?;
     drop(stage);
@@ -196,15 +162,6 @@ pub(super) async fn converge(
     };
     end((live, console), run, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
     Ok(config)
-}
-
-/// Ready when the person presses Ctrl-C.
-async fn cancellation(console: &Console) {
-    // Without a handler for Ctrl-C the default one ends the process, which a later run copes with too.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    console.line(Glyph::Waiting, "cancelled: finishing what is under way");
 }
 
 /// The environment and the digests were settled by the first look; the second one must not decide anew.
@@ -259,25 +216,6 @@ fn end(
     next.extend(next_steps::for_a_person(config));
     console.show_end(plan, report, &summary(links, next))?;
     console.refuse(failed)
-}
-
-fn unsuccessful(report: &Report) -> Option<Failure> {
-    if report.cancelled {
-        return Some(
-            Failure::new("cancelled: what was under way is finished, the rest was not started")
-                .because(Cause::Cancelled)
-                .hinted("`sbi init` goes on from here"),
-        );
-    }
-    let failed = report.failures().count();
-    let (_, first) = report.failures().next()?;
-    let done = report.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done(_))).count();
-    let steps = if failed == 1 { "step" } else { "steps" };
-    Some(
-        Failure::new(format!("{failed} {steps} failed, {done} of {} are done", report.outcomes.len()))
-            .because(first.cause().clone())
-            .hinted("mend the cause, then `sbi init` again: it finishes the rest and makes nothing twice"),
-    )
 }
 
 /// What this run released, and of which commit.

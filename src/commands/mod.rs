@@ -2,6 +2,7 @@
 
 mod answers;
 mod apply;
+mod carry_out;
 mod console;
 mod converge;
 mod desire;
@@ -12,6 +13,7 @@ mod plan;
 mod policy;
 mod rehearse;
 mod render;
+mod rotate_keys;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 
@@ -28,6 +30,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
+        Command::RotateKeys(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
     let console = Console::new(cli.global.color, format);
@@ -63,6 +66,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
+        Command::RotateKeys(arguments) => rotate_keys::run(global, arguments, console).await,
         Command::Policy(arguments) => policy::run(global, arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

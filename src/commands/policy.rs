@@ -3,13 +3,13 @@
 use super::console::Console;
 use crate::cli::{GlobalFlags, PolicyArgs, PolicyKind};
 use crate::failure::Failure;
-use crate::model::config::Config;
+use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
 use crate::model::pins::Pins;
-use crate::plan::operator::operator_policy;
+use crate::plan::operator::{operator_policy, rotator_policy};
 
 use super::answers;
 use super::desire::{Wishes, desire};
@@ -27,6 +27,7 @@ pub(super) fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Consol
         PolicyKind::Reader => reading_policy(&config),
         PolicyKind::ReaderTrust => reader_trust(config, arguments)?,
         PolicyKind::Operator => operator_policy(&config),
+        PolicyKind::Rotator => rotator(&config)?,
     };
     console.result(&format!("{}\n", document.to_pretty_json()))
 }
@@ -40,6 +41,15 @@ fn reader_trust(config: Config, arguments: &PolicyArgs) -> Result<PolicyDocument
             .hinted("with `--auth access-key` the publishing user reads too: `sbi policy publisher`"));
     }
     Ok(reading_trust_policy(&config, &reading, &identity(&config, arguments)?))
+}
+
+/// # Errors
+/// Where there is no access key to replace.
+fn rotator(config: &Config) -> Result<PolicyDocument, Failure> {
+    match config.publish.auth {
+        Auth::AccessKey => Ok(rotator_policy(config)),
+        Auth::Oidc => Err(Failure::usage("with `--auth oidc` there is no access key that could be replaced")),
+    }
 }
 
 /// The numeric ids are GitHub's to give: offline they are flags.

@@ -16,8 +16,8 @@ use crate::model::identity::Purpose;
 use crate::model::identity::ReadingRef;
 use crate::model::names::{EcrRepositoryName, GitTag};
 use crate::model::pins::Pins;
-use crate::model::secrets::AccessKey;
-use crate::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET, plain_secrets};
+use crate::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
+use crate::plan::setup::plain_secrets;
 use crate::sandbox::aws::{AwsOptions, AwsStandIn};
 use crate::sandbox::github::{GithubOptions, GithubStandIn, RunContext, RunOutcome, WorkflowRunContext};
 use crate::sandbox::oidc::OidcIssuer;
@@ -155,8 +155,8 @@ fn walk_into_aws_for_real(room: &Room, config: &Config) {
             let publisher = match config.publish.auth {
                 Auth::Oidc => assume(&role, &claims(PUBLISH_JOB)).await?,
                 Auth::AccessKey => {
-                    let id = secret(KEY_ID_SECRET).unwrap_or_default();
-                    let key = AccessKey::new(id, secret(SECRET_KEY_SECRET).unwrap_or_default());
+                    let both = github.open_secret(&context.repository, ACCESS_KEY_SECRET);
+                    let key = both.as_ref().and_then(AccessKey::from_both).ok_or_else(no_access_key)?;
                     Publisher::with_key(aws_url.clone(), config.aws.region.clone(), key).await?
                 }
             };
@@ -275,11 +275,12 @@ fn opened(room: &Room, repository: &str, name: &str) -> Result<secrecy::SecretSt
         .ok_or_else(|| Failure::new(format!("secret {name} does not open with the repository's private key")))
 }
 
+fn no_access_key() -> Failure {
+    Failure::new(format!("secret {ACCESS_KEY_SECRET} holds no access key"))
+}
+
 fn uploaded_key(room: &Room, repository: &str) -> Result<AccessKey, Failure> {
-    use secrecy::ExposeSecret as _;
-    let id = opened(room, repository, KEY_ID_SECRET)?.expose_secret().to_owned();
-    let secret = opened(room, repository, SECRET_KEY_SECRET)?.expose_secret().to_owned();
-    Ok(AccessKey::new(id, secret))
+    AccessKey::from_both(&opened(room, repository, ACCESS_KEY_SECRET)?).ok_or_else(no_access_key)
 }
 
 fn prove_secrets(room: &Room, config: &Config, repository: &str) -> Result<usize, Failure> {
@@ -292,7 +293,7 @@ fn prove_secrets(room: &Room, config: &Config, repository: &str) -> Result<usize
     if config.publish.auth == Auth::AccessKey {
         let key = uploaded_key(room, repository)?;
         if !key.reveal(|secret| room.aws.is_secret_of(key.id(), secret)) {
-            return Err(Failure::new(format!("secret {SECRET_KEY_SECRET} does not belong to {}", key.id())));
+            return Err(Failure::new(format!("secret {ACCESS_KEY_SECRET} does not belong to {}", key.id())));
         }
     }
     Ok(templates::secret_names(config).len())

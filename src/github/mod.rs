@@ -8,6 +8,7 @@ mod repository;
 mod secrets;
 mod token;
 mod transport;
+mod unfinished;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,7 @@ pub use commits::Delivered;
 pub use releases::{Job, JobStep, Run};
 pub use repository::CreatedRepository;
 pub use token::{find_token, missing_scopes, token_from_gh};
+pub use unfinished::UnfinishedRun;
 
 /// Where GitHub is and who asks.
 pub struct Settings {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Call, Github, lock, repo_path};
 use crate::failure::Failure;
 use crate::model::names::GithubRepositoryName;
-use crate::model::secrets::AccessKey;
+use crate::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 
 /// GitHub's limit for one secret.
 const LONGEST_VALUE: usize = 48 * 1024;
@@ -103,17 +103,14 @@ impl Github {
         self.send(&call).await.map(drop)
     }
 
-    /// Seals an access key and uploads both halves at once.
+    /// Seals an access key and uploads it as one secret.
     ///
     /// # Errors
-    /// As `put_secret`; one half may have been written then.
+    /// As `put_secret`.
     pub async fn put_access_key(&self, repository: &GithubRepositoryName, access: &AccessKey) -> Result<(), Failure> {
         let key = self.sealing_key(repository).await?;
-        let id = self.upload(repository, &key, "AWS_ACCESS_KEY_ID", access.id())?;
-        let secret = access.reveal(|text| self.upload(repository, &key, "AWS_SECRET_ACCESS_KEY", text))?;
-        // Both are let finish, so that a failure never cuts the other call off midway.
-        let (first, second) = futures_util::join!(self.send(&id), self.send(&secret));
-        first.and(second).map(drop)
+        let call = access.reveal_both(|text| self.upload(repository, &key, ACCESS_KEY_SECRET, text))?;
+        self.send(&call).await.map(drop)
     }
 }
 

@@ -1,5 +1,6 @@
 //! AWS, GitHub and container registries as they are: observing them, and carrying out one step on the right side.
 
+mod access_key;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
 pub mod sign_in;
@@ -26,7 +27,6 @@ use crate::model::pins::Pins;
 use crate::model::region::Region;
 use crate::plan::Known;
 use crate::plan::Plan;
-use crate::plan::operator::rights;
 use crate::plan::step::{AdmittedRefs, Permission, Produced, RoleTrust, Step};
 use crate::registry::Registry;
 
@@ -94,23 +94,21 @@ impl Live {
             .transpose()
     }
 
-    /// The rights on AWS that `plan`, and looking again after it, take and the caller lacks, as IAM simulates them;
-    /// `None` when it can't tell.
+    /// Which of these rights on AWS the caller lacks, as IAM simulates them; `None` when it can't tell.
     ///
     /// # Errors
     /// When AWS can't be reached or accepts no credentials.
     pub async fn denied_actions(
         &self,
-        config: &Config,
-        observed: &Observed,
-        plan: &Plan,
+        caller: &CallerIdentity,
+        rights: &[(&'static str, String)],
     ) -> Result<Option<Vec<(String, String)>>, Failure> {
-        self.aws.denied_actions(&observed.aws.caller.arn, &rights(config, plan)).await
+        self.aws.denied_actions(&caller.arn, rights).await
     }
 
     /// The scopes that `plan` takes and the GitHub token lacks; none when GitHub doesn't tell a token's rights.
     #[must_use]
-    pub fn missing_scopes(observed: &Observed, plan: &Plan) -> Vec<&'static str> {
+    pub fn missing_scopes(viewer: &Viewer, plan: &Plan) -> Vec<&'static str> {
         let permissions = plan.nodes().iter().flat_map(|node| node.step.permissions());
         let wanted: BTreeSet<&'static str> = permissions
             .filter_map(|permission| match permission {
@@ -118,7 +116,7 @@ impl Live {
                 Permission::Aws { .. } => None,
             })
             .collect();
-        missing_scopes(&observed.github.viewer.token, &wanted)
+        missing_scopes(&viewer.token, &wanted)
     }
 
     /// Looks at everything that planning compares, all reads at once.
@@ -207,17 +205,16 @@ impl System for Live {
             Step::SetUserPolicy { name, document, .. } => {
                 aws.set_user_policy(name, POLICY_NAME, document).await.map(done)
             }
-            Step::DeleteAccessKey { user, key_id, arn: _ } => aws.delete_access_key(user, key_id).await.map(done),
-            Step::IssueAccessKey { user, repository, .. } => {
-                let key = aws.create_access_key(user).await?;
-                let delivered = async {
-                    aws.wait_until_key_works(&key, say).await?;
-                    github.put_access_key(repository, &key).await
-                };
-                match delivered.await {
-                    Ok(()) => Ok(Produced::AccessKey { id: key.id().to_owned() }),
-                    Err(failure) => Err(take_back(aws.delete_access_key(user, key.id()).await, key.id(), failure)),
-                }
+            Step::DeleteAccessKey { user, key_id, .. } => aws.delete_access_key(user, key_id).await.map(done),
+            Step::DeactivateAccessKey { user, key_id, arn: _ } => {
+                aws.deactivate_access_key(user, key_id).await.map(done)
+            }
+            Step::WatchAccessKey { user, key_id, quiet, arn: _ } => {
+                self.watch_access_key(user, key_id, *quiet, say).await.map(done)
+            }
+            Step::DrainRuns { repository, patience } => self.drain_runs(repository, *patience, say).await.map(done),
+            Step::IssueAccessKey { user, repository, written, arn: _ } => {
+                self.issue_access_key(user, repository, *written, say).await
             }
             Step::CreateGithubRepository { repository, in_organization, visibility, description } => {
                 let CreatedRepository { identity, head, url } =
@@ -253,15 +250,6 @@ impl System for Live {
                 Ok(Produced::Release { url })
             }
         }
-    }
-}
-
-/// A key that never reached the secrets must not live on; where even that fails, the person is told its id.
-fn take_back(deleted: Result<(), Failure>, key_id: &str, failure: Failure) -> Failure {
-    match deleted {
-        Ok(()) => failure.hinted(format!("the new access key {key_id} was deleted again; run `sbi init` once more")),
-        Err(_) => failure
-            .hinted(format!("the new access key {key_id} could not be deleted either; the next `sbi init` does it")),
     }
 }
 

@@ -107,6 +107,16 @@ pub struct KeyUse {
     pub region: String,
 }
 
+/// All that replacing the access key looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyObserved {
+    pub caller: CallerIdentity,
+    pub viewer: Viewer,
+    pub user: Option<User>,
+    /// When the secret with the key was last written; `None` when there is none.
+    pub secret_written: Option<Timestamp>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubObserved {
     pub viewer: Viewer,

@@ -3,7 +3,9 @@
 //! `setup` plans in this order: the ECR repositories, the GitHub repository and its settings, the identities of CI,
 //! the secrets, the files, the releases. Each phase may need the ids of earlier ones; none can need a later one.
 
+pub mod access_keys;
 pub mod operator;
+pub mod rotation;
 pub mod setup;
 pub mod step;
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::step::{Permission, RoleTrust, Step, Trusted};
+use jiff::SignedDuration;
+
+use super::step::{KeyEnd, Permission, RoleTrust, Step, Trusted};
 use super::{Known, Plan};
 use crate::model::config::{Auth, Config, Outlet};
 use crate::model::iam::{PolicyDocument, Statement, Values};
@@ -13,9 +15,25 @@ use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
 /// Every right on AWS that setting up `config` can take, from any state, and nothing else: `sbi policy operator`.
 #[must_use]
 pub fn operator_policy(config: &Config) -> PolicyDocument {
-    let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
     let changing = aws_steps(config).into_iter().flat_map(|step| step.permissions());
-    for permission in reading(config).into_iter().chain(changing) {
+    let mut statements = statements(reading(config).into_iter().chain(changing));
+    statements.push(check_own_rights(config));
+    PolicyDocument::new(statements)
+}
+
+/// Every right on AWS that replacing the access key can take, and nothing else: `sbi policy rotator`.
+#[must_use]
+pub fn rotator_policy(config: &Config) -> PolicyDocument {
+    let changing = rotation_steps(config).into_iter().flat_map(|step| step.permissions());
+    let mut statements = statements(reading_user(config).into_iter().chain(changing));
+    statements.push(check_own_rights(config));
+    PolicyDocument::new(statements)
+}
+
+/// One statement for each kind of resource.
+fn statements(permissions: impl Iterator<Item = Permission>) -> Vec<Statement> {
+    let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
+    for permission in permissions {
         if let Permission::Aws { action, resource } = permission {
             // Resources of one kind take the same actions, so one statement for all of them allows no more.
             let (actions, resources) = rights.entry(sid(&resource)).or_default();
@@ -23,16 +41,15 @@ pub fn operator_policy(config: &Config) -> PolicyDocument {
             resources.insert(resource);
         }
     }
-    let mut statements: Vec<Statement> = rights
+    rights
         .into_iter()
         .map(|(sid, (actions, resources))| Statement::allow(sid, Values::new(actions), Values::new(resources)))
-        .collect();
-    statements.push(Statement::allow(
-        "CheckOwnRights",
-        Values::one(SIMULATE),
-        Values::new([config.iam_arn("role/*"), config.iam_arn("user/*")]),
-    ));
-    PolicyDocument::new(statements)
+        .collect()
+}
+
+fn check_own_rights(config: &Config) -> Statement {
+    let own = Values::new([config.iam_arn("role/*"), config.iam_arn("user/*")]);
+    Statement::allow("CheckOwnRights", Values::one(SIMULATE), own)
 }
 
 /// Asked before the first write, so that a missing right is named before anything was made.
@@ -65,19 +82,34 @@ fn reading(config: &Config) -> Vec<Permission> {
                 needed.extend(on(&config.iam_arn(&format!("role/{name}")), &["iam:GetRole", "iam:GetRolePolicy"]));
             }
         }
-        Auth::AccessKey => needed.extend(on(
-            &config.iam_arn(&format!("user/{}", config.user())),
-            &["iam:GetUser", "iam:GetUserPolicy", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"],
-        )),
+        Auth::AccessKey => needed.extend(reading_user(config)),
     }
     needed
+}
+
+/// What observing the publishing user and its keys takes.
+fn reading_user(config: &Config) -> Vec<Permission> {
+    let resource = config.iam_arn(&format!("user/{}", config.user()));
+    ["iam:GetUser", "iam:GetUserPolicy", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"]
+        .map(|action| Permission::Aws { action, resource: resource.clone() })
+        .into()
 }
 
 /// The AWS actions on resources that the steps of `plan` take, and observing what they made, each once.
 #[must_use]
 pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
+    on_resources(plan, reading(config))
+}
+
+/// The same of a plan that replaces the access key.
+#[must_use]
+pub fn rotation_rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
+    on_resources(plan, reading_user(config))
+}
+
+fn on_resources(plan: &Plan, reading: Vec<Permission>) -> Vec<(&'static str, String)> {
     let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
-    let permissions = writing.chain(reading(config));
+    let permissions = writing.chain(reading);
     let aws: BTreeSet<(&'static str, String)> = permissions
         .filter_map(|permission| match permission {
             Permission::Aws { action, resource } => Some((action, resource)),
@@ -145,10 +177,33 @@ fn aws_steps(config: &Config) -> Vec<Step> {
             steps.extend([
                 Step::CreateUser { arn: arn.clone(), name: user.clone(), tags },
                 Step::SetUserPolicy { arn: arn.clone(), name: user.clone(), document, repositories, replaces: false },
-                Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: String::new() },
-                Step::IssueAccessKey { arn, user, repository: config.github.repository.clone(), replaces: false },
+                Step::DeleteAccessKey {
+                    arn: arn.clone(),
+                    user: user.clone(),
+                    key_id: String::new(),
+                    why: KeyEnd::Leftover,
+                },
+                Step::IssueAccessKey { arn, user, repository: config.github.repository.clone(), written: None },
             ]);
         }
     }
     steps
+}
+
+/// One step of each kind that replacing the access key may come to on AWS.
+fn rotation_steps(config: &Config) -> Vec<Step> {
+    let user = config.user();
+    let arn = config.iam_arn(&format!("user/{user}"));
+    let key_id = String::new();
+    vec![
+        Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: key_id.clone(), why: KeyEnd::Replaced },
+        Step::IssueAccessKey {
+            arn: arn.clone(),
+            user: user.clone(),
+            repository: config.github.repository.clone(),
+            written: None,
+        },
+        Step::DeactivateAccessKey { arn: arn.clone(), user: user.clone(), key_id: key_id.clone() },
+        Step::WatchAccessKey { arn, user, key_id, quiet: SignedDuration::ZERO },
+    ]
 }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::Known;
+use super::rotation::period;
 use crate::model::commit::{Commit, Delivery};
 use crate::model::config::{Config, Visibility};
 use crate::model::git::CommitId;
@@ -12,6 +14,7 @@ use crate::model::iam::PolicyDocument;
 use crate::model::identity::{Purpose, ReadingRef, SubjectContext, reading_trust_policy, trust_policy};
 use crate::model::names::{EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, RoleName, UserName};
 use crate::model::observed::{DeploymentPolicies, GithubIdentity, TagMutability};
+use crate::model::secrets::ACCESS_KEY_SECRET;
 
 /// One change. Each carries every value it needs: applying never reads in order to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,19 +88,40 @@ pub enum Step {
         repositories: Vec<EcrRepositoryName>,
         replaces: bool,
     },
-    /// Deletes a key that no job can be using: it never reached the secrets.
+    /// Deletes a key that no job can be using.
     DeleteAccessKey {
         arn: String,
         user: UserName,
         key_id: String,
+        why: KeyEnd,
     },
-    /// Creates a key, waits until ECR accepts it, seals it and uploads both secrets; deletes it when that fails.
+    /// Takes a key out of use, so that it can still be taken back.
+    DeactivateAccessKey {
+        arn: String,
+        user: UserName,
+        key_id: String,
+    },
+    /// Waits for this long, and fails when somebody uses the key meanwhile.
+    WatchAccessKey {
+        arn: String,
+        user: UserName,
+        key_id: String,
+        quiet: SignedDuration,
+    },
+    /// Waits until every workflow run that was queued before the secret was written has ended: repository secrets are
+    /// read when a run is queued (GitHub documentation, "Secrets reference").
+    DrainRuns {
+        repository: GithubRepositoryName,
+        patience: SignedDuration,
+    },
+    /// Creates a key, waits until ECR accepts it, seals it and uploads it; deletes it when that fails.
     /// One step, because a secret never crosses a step's boundary.
     IssueAccessKey {
         arn: String,
         user: UserName,
         repository: GithubRepositoryName,
-        replaces: bool,
+        /// When the secret was written that this key replaces.
+        written: Option<Timestamp>,
     },
     CreateGithubRepository {
         repository: GithubRepositoryName,
@@ -145,6 +169,15 @@ pub enum Step {
         notes: String,
         commit: Known<CommitId>,
     },
+}
+
+/// Why a key may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEnd {
+    /// It never reached the secret and nobody used it.
+    Leftover,
+    /// Another one has taken its place.
+    Replaced,
 }
 
 /// The refs that may deploy to an environment of ours.
@@ -220,6 +253,8 @@ pub enum Sign {
     Add,
     Change,
     Remove,
+    /// Nothing changes until something else has happened.
+    Wait,
 }
 
 impl Sign {
@@ -229,6 +264,7 @@ impl Sign {
             Self::Add => "+",
             Self::Change => "~",
             Self::Remove => "-",
+            Self::Wait => "…",
         }
     }
 }
@@ -318,18 +354,33 @@ impl Step {
                 let detail = describe_policy(Purpose::Publish, repositories);
                 line(add_or_change(replaces), "IAM user policy", name, detail)
             }
-            Self::DeleteAccessKey { user, key_id, .. } => line(
-                Sign::Remove,
+            Self::DeleteAccessKey { user, key_id, why, .. } => {
+                let why = match why {
+                    KeyEnd::Leftover => "left by an interrupted run, never used, in no secret",
+                    KeyEnd::Replaced => "replaced, can't be taken back",
+                };
+                line(Sign::Remove, "access key", key_id, format!("of {user}: {why}"))
+            }
+            Self::DeactivateAccessKey { user, key_id, .. } => {
+                line(Sign::Change, "access key", key_id, format!("of {user}: active → inactive"))
+            }
+            Self::WatchAccessKey { key_id, quiet, .. } => line(
+                Sign::Wait,
                 "access key",
                 key_id,
-                format!("of {user}: left by an interrupted run, never used, in no secret"),
+                format!("stays inactive for {}; everything stops here if somebody uses it", period(*quiet)),
             ),
-            Self::IssueAccessKey { user, replaces, .. } => line(
-                add_or_change(replaces),
+            Self::DrainRuns { repository, patience } => line(
+                Sign::Wait,
+                "workflow runs",
+                repository,
+                format!("those queued before the hand-over end first, at most {}", period(*patience)),
+            ),
+            Self::IssueAccessKey { user, written, .. } => line(
+                add_or_change(&written.is_some()),
                 "access key",
                 &format!("of {user}"),
-                "goes straight into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, sealed; takes up to 60 s to work"
-                    .into(),
+                format!("goes straight into secret {ACCESS_KEY_SECRET}, sealed; takes up to 60 s to work"),
             ),
             Self::CreateGithubRepository { repository, visibility, .. } => {
                 line(Sign::Add, "GitHub repository", repository, visibility.as_str().into())
@@ -394,6 +445,9 @@ impl Step {
             Self::CreateUser { arn, .. } => vec![aws("iam:CreateUser", arn), aws("iam:TagUser", arn)],
             Self::SetUserPolicy { arn, .. } => vec![aws("iam:PutUserPolicy", arn)],
             Self::DeleteAccessKey { arn, .. } => vec![aws("iam:DeleteAccessKey", arn)],
+            Self::DeactivateAccessKey { arn, .. } => vec![aws("iam:UpdateAccessKey", arn)],
+            Self::WatchAccessKey { arn, .. } => vec![aws("iam:GetAccessKeyLastUsed", arn)],
+            Self::DrainRuns { .. } => vec![Permission::Github("actions: read"), Permission::Github("secrets: read")],
             Self::IssueAccessKey { arn, .. } => vec![
                 aws("iam:CreateAccessKey", arn),
                 aws("iam:DeleteAccessKey", arn),
@@ -438,7 +492,10 @@ impl Step {
             | Self::RequirePinnedActions { .. }
             | Self::SetEnvironment { .. }
             | Self::PutSecret { .. }
-            | Self::DeleteAccessKey { .. } => true,
+            | Self::DeleteAccessKey { .. }
+            | Self::DeactivateAccessKey { .. }
+            | Self::WatchAccessKey { .. }
+            | Self::DrainRuns { .. } => true,
             Self::CreateEcrRepository { .. }
             | Self::CreateOidcProvider { .. }
             | Self::CreateRole { .. }

@@ -123,6 +123,7 @@ fn changes(plan: &Plan) -> Vec<ChangeJson> {
             Sign::Add => "add",
             Sign::Change => "change",
             Sign::Remove => "remove",
+            Sign::Wait => "wait",
         };
         ChangeJson { sign, kind, name, detail, needs: node.needs.iter().map(|id| id.index()).collect() }
     };

@@ -192,12 +192,15 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
     match step {
         Step::PutSecret { .. } => ("uploading", "uploaded"),
         Step::IssueAccessKey { .. } => ("issuing", "issued"),
+        Step::DeactivateAccessKey { .. } => ("deactivating", "deactivated"),
+        Step::WatchAccessKey { .. } => ("watching", "watched"),
         Step::CommitFiles { .. } => ("committing", "committed"),
         Step::CreateRelease { .. } => ("publishing", "published"),
         _ => match step.describe().sign {
             Sign::Add => ("creating", "created"),
             Sign::Change => ("changing", "changed"),
             Sign::Remove => ("deleting", "deleted"),
+            Sign::Wait => ("waiting for", "waited for"),
         },
     }
 }
@@ -208,7 +211,7 @@ mod tests {
 
     use super::*;
     use crate::failure::Failure;
-    use crate::plan::step::Produced;
+    use crate::plan::step::{KeyEnd, Produced};
 
     #[derive(Clone, Default)]
     struct Paper(Rc<RefCell<Vec<u8>>>);
@@ -241,12 +244,12 @@ mod tests {
                 arn: arn.clone(),
                 user: user.clone(),
                 repository: repository.clone(),
-                replaces: false,
+                written: None,
             },
             [],
         );
         plan.add(Step::RestrictWorkflowToken { repository }, []);
-        plan.add(Step::DeleteAccessKey { arn, user, key_id: "AKIAEXAMPLE".into() }, []);
+        plan.add(Step::DeleteAccessKey { arn, user, key_id: "AKIAEXAMPLE".into(), why: KeyEnd::Leftover }, []);
         plan
     }
 

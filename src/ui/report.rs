@@ -114,6 +114,7 @@ fn print_changes(lines: &[Line], style: Style, w: &mut dyn Write) -> io::Result<
             Sign::Add => Paint::Green,
             Sign::Change => Paint::Yellow,
             Sign::Remove => Paint::Red,
+            Sign::Wait => Paint::Dim,
         };
         let sign = style.paint(paint, sign.as_str());
         let name = harmless(name);

@@ -310,9 +310,8 @@ async fn pynacl_opens_every_sealed_secret_and_the_key_is_fetched_once() {
         opened.insert(exchange.request.path.rsplit('/').next().unwrap().to_owned(), value);
     }
     let expected = [
-        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLE\nwJalrXUtnFEMI/canary"),
         ("AWS_REGION", "eu-central-1"),
-        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/canary"),
         ("ECR_REPOSITORY", "acme/base"),
     ];
     assert_eq!(opened, expected.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect());

@@ -7,6 +7,7 @@ mod call;
 mod facts;
 mod fault;
 mod init;
+mod rotate_keys;
 mod run;
 mod scenario;
 mod sweep;

@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 
 use sbi::model::config::{Auth, Config};
 use sbi::model::pins::Pins;
+use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::templates::{self, RESCAN_WORKFLOW, WORKFLOW};
 
 use crate::support::buildah::{BASES, BUILDER};
@@ -96,8 +97,7 @@ impl World {
         let address = self.proxy.address.to_string();
         let mut run = self.run_of(config, WORKFLOW, database).released(tag);
         for (name, value) in [
-            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "a-secret-for-years"),
+            (ACCESS_KEY_SECRET, "AKIAEXAMPLE\na-secret-for-years"),
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/sbi-publish-acme-base-images"),
             ("ECR_REGISTRY", &address),
@@ -115,7 +115,7 @@ impl World {
     fn night(&self, config: &Config, database: &Database) -> Run {
         let mut run = self.run_of(config, RESCAN_WORKFLOW, database).at_night();
         if config.publish.auth == Auth::AccessKey {
-            run.secret("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").secret("AWS_SECRET_ACCESS_KEY", "a-secret-for-years");
+            run.secret(ACCESS_KEY_SECRET, "AKIAEXAMPLE\na-secret-for-years");
         }
         let address = self.proxy.address.to_string();
         run.remap(&[], &address, &address);

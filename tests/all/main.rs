@@ -20,6 +20,8 @@ mod model;
 mod operator;
 mod planning;
 mod rehearse;
+mod rotate_keys;
+mod rotation;
 mod sandbox_aws;
 mod sandbox_github;
 mod secrecy;

@@ -14,6 +14,7 @@ use sbi::model::identity::publishing_policy;
 use sbi::model::lock::Lock;
 use sbi::model::observed::*;
 use sbi::model::registry::{OWNER_TAG, lifecycle_policy, ownership_tags, tag_mutability};
+use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::plan::setup::{fingerprint, plain_secrets, plan_setup};
 use sbi::plan::{Node, Plan, StepId};
 
@@ -165,7 +166,7 @@ prop_compose! {
         ], 3),
         secrets in prop::collection::btree_map(
             prop::sample::select(vec![
-                "AWS_REGION", "ECR_REGISTRY", "AWS_ROLE_ARN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "FOREIGN",
+                "AWS_REGION", "ECR_REGISTRY", "AWS_ROLE_ARN", "AWS_ACCESS_KEY", "FOREIGN",
             ]),
             0..1_000_000_i64,
             0..6,
@@ -223,7 +224,7 @@ prop_compose! {
 fn assert_keys_are_sound(observed: &Observed, before: &Observed) {
     let Some(user) = &observed.aws.user else { return };
     let secrets = &observed.github.repository.as_ref().unwrap().secrets;
-    let uploaded = secrets["AWS_ACCESS_KEY_ID"].min(secrets["AWS_SECRET_ACCESS_KEY"]);
+    let uploaded = secrets[ACCESS_KEY_SECRET];
     let known = |key: &&KeyFacts| before.aws.user.iter().flat_map(|user| &user.keys).any(|old| old.id == key.id);
     let made: Vec<&KeyFacts> = user.keys.iter().filter(|key| !known(key)).collect();
     assert!(made.len() <= 1, "more than one new key stayed");
@@ -567,7 +568,7 @@ fn two_keys_that_others_use_leave_no_room_and_are_not_touched() {
         last_used: Some(KeyUse { at: at(900_000), service: "s3".into(), region: "eu-west-1".into() }),
     };
     observed.aws.user.as_mut().unwrap().keys = vec![key("AKIA1"), key("AKIA2")];
-    observed.github.repository.as_mut().unwrap().secrets.remove("AWS_ACCESS_KEY_ID");
+    observed.github.repository.as_mut().unwrap().secrets.remove(ACCESS_KEY_SECRET);
     assert!(refusal(&desired, &observed).contains("has 2 access keys already"));
     assert!(plan_setup(&desired, &observed).is_empty());
 }

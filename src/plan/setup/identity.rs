@@ -3,26 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::github::Ground;
 use super::keep;
-use super::secrets::{KEY_ID_SECRET, SECRET_KEY_SECRET};
 use crate::failure::Failure;
 use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, provider_arn, publishing_policy};
 use crate::model::observed::{CallerIdentity, KeyFacts, Observed, Role, User};
 use crate::model::registry::{OWNER_TAG, ownership_tags};
-use crate::plan::step::{RoleTrust, Step, Trusted};
+use crate::model::secrets::ACCESS_KEY_SECRET;
+use crate::plan::access_keys::{MOST_KEYS, Standing, standings};
+use crate::plan::step::{KeyEnd, RoleTrust, Step, Trusted};
 use crate::plan::{Known, Plan, StepId};
-
-/// How far apart the clocks of AWS and GitHub may be, in seconds, when a key's birth is compared with a secret's.
-const CLOCK_SKEW_SECONDS: i64 = 5;
-/// For this long after its birth a key's use is our own check that it works, in seconds.
-const OWN_CHECK_SECONDS: i64 = 120;
-/// Access keys that one user may have, inactive ones included (IAM quotas).
-const MOST_KEYS: usize = 2;
 
 pub(super) fn plan_roles(plan: &mut Plan, desired: &Desired, observed: &Observed, ground: &Ground) {
     let config = &desired.config;
@@ -101,15 +93,14 @@ pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed,
     let arn = config.iam_arn(&format!("user/{name}"));
     let document = publishing_policy(config);
     let repositories = config.ecr_repositories();
-    let issue = |replaces| Step::IssueAccessKey {
+    let found = observed.github.repository.as_ref();
+    let written = found.and_then(|repository| repository.secrets.get(ACCESS_KEY_SECRET).copied());
+    let issue = Step::IssueAccessKey {
         arn: arn.clone(),
         user: name.clone(),
         repository: config.github.repository.clone(),
-        replaces,
+        written,
     };
-    let secrets = observed.github.repository.as_ref().map(|repository| &repository.secrets);
-    let secrets_there =
-        secrets.is_some_and(|secrets| secrets.contains_key(KEY_ID_SECRET) || secrets.contains_key(SECRET_KEY_SECRET));
     let Some(found) = &observed.aws.user else {
         let created =
             plan.add(Step::CreateUser { arn: arn.clone(), name: name.clone(), tags: ownership_tags(config) }, []);
@@ -118,7 +109,7 @@ pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed,
             [created],
         );
         // The key is tried on ECR before it is uploaded, so the policy comes first.
-        plan.add(issue(secrets_there), ground.created.into_iter().chain([created, policy]));
+        plan.add(issue, ground.created.into_iter().chain([created, policy]));
         return;
     };
     if let Some(refusal) = not_ours(config, "user", name.as_str(), "--user-name", &found.tags) {
@@ -136,16 +127,11 @@ pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed,
         let step = Step::SetUserPolicy { arn: arn.clone(), name: name.clone(), document, repositories, replaces };
         before_key.push(plan.add(step, []));
     }
-    let uploaded = secrets.and_then(|secrets| Some(*secrets.get(KEY_ID_SECRET)?.min(secrets.get(SECRET_KEY_SECRET)?)));
-    if found.keys.iter().any(|key| key.active && delivered(key, uploaded)) {
+    let keys = standings(&found.keys, written);
+    if keys.iter().any(|(key, standing)| *standing == Standing::Current && key.active) {
         return;
     }
-    plan_new_key(plan, desired, found, before_key, uploaded, issue(secrets_there));
-}
-
-/// Both secrets were written after the key was born: `IssueAccessKey` is the only one that does so.
-fn delivered(key: &KeyFacts, uploaded: Option<Timestamp>) -> bool {
-    uploaded.is_some_and(|at| at + SignedDuration::from_secs(CLOCK_SKEW_SECONDS) >= key.created)
+    plan_new_key(plan, desired, found, before_key, &keys, issue);
 }
 
 /// Clears what an interrupted run left behind, then issues a key, unless somebody else's keys take both places.
@@ -154,18 +140,15 @@ fn plan_new_key(
     desired: &Desired,
     found: &User,
     mut before_key: Vec<StepId>,
-    uploaded: Option<Timestamp>,
+    keys: &[(&KeyFacts, Standing)],
     issue: Step,
 ) {
     let user = desired.config.user();
     let mut staying = Vec::new();
-    for key in &found.keys {
-        let used_by_others = key
-            .last_used
-            .as_ref()
-            .is_some_and(|last| last.at > key.created + SignedDuration::from_secs(OWN_CHECK_SECONDS));
-        if key.active && !used_by_others && !delivered(key, uploaded) {
-            let step = Step::DeleteAccessKey { arn: found.arn.clone(), user: user.clone(), key_id: key.id.clone() };
+    for (key, standing) in keys {
+        if key.active && *standing == Standing::Leftover {
+            let (arn, key_id) = (found.arn.clone(), key.id.clone());
+            let step = Step::DeleteAccessKey { arn, user: user.clone(), key_id, why: KeyEnd::Leftover };
             before_key.push(plan.add(step, []));
         } else {
             staying.push(key);
@@ -187,7 +170,13 @@ fn plan_new_key(
     plan.add(issue, before_key);
 }
 
-fn not_ours(config: &Config, kind: &str, name: &str, flag: &str, tags: &BTreeMap<String, String>) -> Option<Failure> {
+pub(in crate::plan) fn not_ours(
+    config: &Config,
+    kind: &str,
+    name: &str,
+    flag: &str,
+    tags: &BTreeMap<String, String>,
+) -> Option<Failure> {
     let repository = config.github.repository.to_string();
     let hint = |text: &str| Failure::usage(text).hinted(format!("choose another name: `{flag} NAME`"));
     match tags.get(OWNER_TAG) {

@@ -10,17 +10,19 @@ mod secrets;
 
 use super::{Kept, Plan};
 use crate::failure::Failure;
-use crate::model::config::Auth;
+use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
-use crate::model::observed::Observed;
+use crate::model::observed::{CallerIdentity, Observed};
 
+pub(super) use identity::not_ours;
 pub use release::next_free;
-pub use secrets::{KEY_ID_SECRET, SECRET_KEY_SECRET, fingerprint, plain_secrets};
+pub use secrets::{fingerprint, plain_secrets};
 
 /// The steps from what was found to what is wanted. Empty when nothing differs.
 pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    plan.refusals.extend(wrong_account(desired, observed));
+    let (config, caller) = (&desired.config, &observed.aws.caller);
+    plan.refusals.extend((caller.account != config.aws.account).then(|| wrong_account(config, caller)));
     plan.refusals.extend(github::refusals(desired, observed));
     if !plan.refusals.is_empty() {
         return plan;
@@ -39,13 +41,10 @@ pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     plan
 }
 
-fn wrong_account(desired: &Desired, observed: &Observed) -> Option<Failure> {
-    let wanted = &desired.config.aws.account;
-    let caller = &observed.aws.caller;
-    (caller.account != *wanted).then(|| {
-        Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
-            .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
-    })
+pub(super) fn wrong_account(config: &Config, caller: &CallerIdentity) -> Failure {
+    let wanted = &config.aws.account;
+    Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
+        .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
 }
 
 fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {

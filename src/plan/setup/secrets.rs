@@ -7,13 +7,9 @@ use super::keep;
 use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::observed::Observed;
+use crate::model::secrets::ACCESS_KEY_SECRET;
 use crate::plan::step::Step;
 use crate::plan::{Plan, StepId};
-
-/// The secret with the access key's id.
-pub const KEY_ID_SECRET: &str = "AWS_ACCESS_KEY_ID";
-/// The secret with the secret access key.
-pub const SECRET_KEY_SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
 /// The secret with the publishing role.
 const ROLE_SECRET: &str = "AWS_ROLE_ARN";
@@ -73,16 +69,15 @@ pub(super) fn plan(
     }
     if let Some(found) = found {
         let ours: Vec<&str> = plain_secrets(config).iter().map(|(name, _)| *name).collect();
-        let key = [KEY_ID_SECRET, SECRET_KEY_SECRET];
         for name in found.secrets.keys() {
             let name = name.as_str();
-            if ours.contains(&name) || (config.publish.auth == Auth::AccessKey && key.contains(&name)) {
+            if ours.contains(&name) || (config.publish.auth == Auth::AccessKey && name == ACCESS_KEY_SECRET) {
                 continue;
             }
-            let why = if PLAIN_SECRETS.contains(&name) {
-                "is read by no workflow of sbi's: they name what it holds"
-            } else {
-                "is not sbi's"
+            let why = match name {
+                _ if PLAIN_SECRETS.contains(&name) => "is read by no workflow of sbi's: they name what it holds",
+                "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "is read by no workflow of sbi's",
+                _ => "is not sbi's",
             };
             keep(plan, format!("secret {name}"), why);
         }

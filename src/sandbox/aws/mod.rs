@@ -16,13 +16,13 @@ mod tags;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::http::{Answer, Handler, Request, Server, lock};
 use super::oidc::OidcIssuer;
 use crate::model::iam::PolicyDocument;
 use crate::model::names::AccountId;
-use crate::model::observed::KeyFacts;
+use crate::model::observed::{KeyFacts, KeyUse};
 use crate::model::region::Region;
 use crate::model::secrets::AccessKey;
 use query::Params;
@@ -179,6 +179,23 @@ impl AwsStandIn {
     #[must_use]
     pub fn access_keys(&self, user: &str) -> Vec<KeyFacts> {
         self.world().keys_of(user)
+    }
+
+    /// Makes a key, and its last use, look that much older.
+    pub fn age_access_key(&self, id: &str, by: SignedDuration) {
+        if let Some(key) = self.world().keys.get_mut(id) {
+            key.created -= by;
+            key.last_used = key.last_used.take().map(|used| KeyUse { at: used.at - by, ..used });
+        }
+    }
+
+    /// As if somebody had used a key just now.
+    pub fn use_access_key(&self, id: &str, service: &str, region: &str) {
+        let mut world = self.world();
+        let at = (world.clock)();
+        if let Some(key) = world.keys.get_mut(id) {
+            key.last_used = Some(KeyUse { at, service: service.into(), region: region.into() });
+        }
     }
 
     /// Whether this is the secret access key of that key id.

@@ -8,7 +8,7 @@ use crate::failure::Cause;
 use crate::model::identity::{SubjectContext, publishing_policy};
 use crate::model::names::{Digest, EcrRepositoryName, RoleName};
 use crate::model::observed::TagMutability;
-use crate::plan::step::{Produced, RoleTrust, Step, Trusted};
+use crate::plan::step::{KeyEnd, Produced, RoleTrust, Step, Trusted};
 use crate::plan::{Kept, Known};
 use crate::ui::json;
 
@@ -82,6 +82,7 @@ fn plan() -> Plan {
             arn: config.iam_arn("user/ci"),
             user: "ci".parse().expect("a name"),
             key_id: "AKIAEXAMPLE".into(),
+            why: KeyEnd::Leftover,
         },
         [],
     );

@@ -49,6 +49,11 @@ impl Fault {
         matches!(self, Self::KilledBefore | Self::KilledAfter)
     }
 
+    /// To the program it is a reset, only later: the client has to give up first.
+    pub(super) fn is_slow(self) -> bool {
+        matches!(self, Self::HangsBefore | Self::HangsAfter)
+    }
+
     /// Whether every later call of the name is hit as well.
     pub(super) fn lasts(self) -> bool {
         matches!(self, Self::Down | Self::LimitReached | Self::Denied)
@@ -84,8 +89,7 @@ impl Fault {
             Self::Denied => Some(false),
             // Refused, not half-done: any call may be sent again.
             Self::Throttled => Some(true),
-            // A lost answer to a release is found out by reading.
-            Self::AnswerLost | Self::ResetAfter | Self::HangsAfter if call.name.of.ends_with("/releases") => Some(true),
+            Self::AnswerLost | Self::ResetAfter | Self::HangsAfter if is_looked_for(call) => Some(true),
             Self::ServerError
             | Self::AnswerLost
             | Self::ResetBefore
@@ -108,6 +112,11 @@ fn is_repeatable(call: &Call) -> bool {
             _ => true,
         },
     }
+}
+
+/// Creations whose lost answer is found out by reading.
+fn is_looked_for(call: &Call) -> bool {
+    call.name.verb == "POST" && (call.name.of.ends_with("/releases") || call.name.of.ends_with("/git/refs"))
 }
 
 fn aws(call: &Call, status: u16, code: &str, message: &str) -> Answer {

@@ -64,8 +64,8 @@ impl Watch {
     }
 }
 
-/// Runs the scenario's command, with one call's fault or in fair weather.
-pub(super) fn run(room: &Arc<Room>, scenario: &Scenario, fault: Option<(Call, Fault)>) -> Run {
+/// Runs a command of the scenario, with one call's fault or in fair weather.
+pub(super) fn run(room: &Arc<Room>, scenario: &Scenario, command: &[&str], fault: Option<(Call, Fault)>) -> Run {
     let (reached, arrived) = channel();
     let kills = fault.as_ref().is_some_and(|(_, fault)| fault.kills());
     let watch = Arc::new(Watch {
@@ -83,7 +83,7 @@ pub(super) fn run(room: &Arc<Room>, scenario: &Scenario, fault: Option<(Call, Fa
         server.set_forecast(move |_, request| watch.forecast(request));
     }
     let (mut stdout, mut stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-    let mut command = room.command(&(scenario.command)(room));
+    let mut command = room.command(command);
     command.env("SBI_TIMEOUT", "1");
     command.stdout(Stdio::from(stdout.try_clone().unwrap())).stderr(Stdio::from(stderr.try_clone().unwrap()));
     let mut child = command.spawn().unwrap();

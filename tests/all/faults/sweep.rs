@@ -13,8 +13,8 @@ use super::scenario::Scenario;
 use crate::support::canaries;
 use crate::support::room::Room;
 
-/// Which faults are tried: `all`, or those whose title contains the text. Without it, all at writes, and at reads each
-/// kind in its turn.
+/// Which faults are tried: `all`, or those whose title contains the text. Without it, all but the slow ones at writes, and
+/// each kind in its turn at reads.
 const CHOICE: &str = "SBI_FAULTS";
 
 /// At once: most of the time somebody waits for a repetition.
@@ -30,7 +30,8 @@ struct Case {
 pub(super) fn sweep(scenario: &Scenario) {
     let calls = rehearse(scenario);
     let choice = std::env::var(CHOICE).ok();
-    let cases = choose(scenario, &calls, choice.as_deref());
+    let tried_elsewhere = scenario.beyond.map(rehearse).unwrap_or_default();
+    let cases = choose(scenario, &calls, &tried_elsewhere, choice.as_deref());
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
@@ -48,7 +49,9 @@ pub(super) fn sweep(scenario: &Scenario) {
     });
     let failures = failures.into_inner().unwrap();
     let survived = cases.len() - failures.len();
-    println!("{}: {} calls, {survived} of {} faults survived", scenario.name, calls.len(), cases.len());
+    let reads = calls.iter().filter(|call| !call.name.writes).count();
+    let writes = calls.len() - reads;
+    println!("{}: {reads} reads, {writes} writes, {survived} of {} faults survived", scenario.name, cases.len());
     let told: Vec<String> = failures.iter().map(|(title, what)| format!("== {title}\n{what}")).collect();
     assert!(failures.is_empty(), "{} faults were not survived\n{}", failures.len(), told.join("\n"));
     let floor = if choice.is_some() { 0 } else { scenario.floor };
@@ -69,28 +72,31 @@ fn title(scenario: &Scenario, call: &Call, fault: Fault) -> String {
 fn rehearse(scenario: &Scenario) -> Vec<Call> {
     let room = Arc::new((scenario.open)());
     let before = facts(&room);
-    let first = run(&room, scenario, None);
+    let first = run(&room, scenario, scenario.command, None);
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     assert_eq!(first.broken, None);
     (scenario.goal)(&room);
     unchanged(&before, &facts(&room), scenario.own).unwrap();
     let writes = room.writes();
-    let second = run(&room, scenario, None);
+    let second = run(&room, scenario, scenario.idle, None);
     assert_eq!((second.code, room.writes()), (Some(0), writes), "{}", second.stderr);
     room.check_contract();
     first.calls.into_iter().collect()
 }
 
-/// All faults at all writes; at reads one after the other, so that all kinds meet all of them over the scenarios.
-fn choose(scenario: &Scenario, calls: &[Call], choice: Option<&str>) -> Vec<Case> {
+/// All faults at all writes; at reads one after the other, so that all kinds meet all of them over the scenarios. What
+/// another scenario tries is left to it, but for one fault at each write.
+fn choose(scenario: &Scenario, calls: &[Call], tried_elsewhere: &[Call], choice: Option<&str>) -> Vec<Case> {
     let mut turn = scenario.name.len();
     let mut cases = Vec::new();
     for call in calls {
         turn += 1;
+        let elsewhere = tried_elsewhere.contains(call);
         for (kind, fault) in Fault::ALL.into_iter().enumerate() {
-            let in_turn = call.name.writes || kind == turn % Fault::ALL.len();
+            let in_turn = kind == turn % Fault::ALL.len();
             let chosen = match choice {
-                None => in_turn,
+                None if elsewhere => call.name.writes && in_turn,
+                None => in_turn || (call.name.writes && !fault.is_slow()),
                 Some("all") => true,
                 Some(text) => title(scenario, call, fault).contains(text),
             };
@@ -110,35 +116,28 @@ fn survive(scenario: &Scenario, case: &Case) -> Result<(), String> {
     let mut texts = Vec::new();
     let mut holds = |run: &Run| holds(scenario, &room, &before, run, &mut texts);
 
-    let first = run(&room, scenario, Some((call.clone(), *fault)));
+    let first = run(&room, scenario, scenario.command, Some((call.clone(), *fault)));
     if !first.hit {
         return Err(format!("the call was not made\n{}", first.stderr));
     }
     let context = |what: String| format!("{what}\n--- the run with the fault\n{}", after_plan(&first.stderr));
     holds(&first).map_err(context)?;
     ended_well_or_said_why(call, *fault, &first).map_err(context)?;
-    let mut done = first.code == Some(0) && fault.is_outlived(call) == Some(true);
-    if done {
+    if first.code == Some(0) && fault.is_outlived(call) == Some(true) {
         (scenario.goal)(&room);
-    }
-    let mut least = 1;
-    while least > 0 {
-        let writes = room.writes();
-        let next = run(&room, scenario, None);
-        let context = |what: String| {
+    } else {
+        (scenario.meanwhile)(&room);
+        let next = run(&room, scenario, scenario.command, None);
+        ended_well(scenario, &room, &next).and_then(|()| holds(&next)).map_err(|what| {
             let (first, next) = (after_plan(&first.stderr), after_plan(&next.stderr));
-            format!("{what}\n--- the run with the fault\n{first}\n--- a run after it\n{next}")
-        };
-        if next.code != Some(0) {
-            return Err(context(format!("a run in fair weather ended with {:?}", next.code)));
-        }
-        holds(&next).map_err(context)?;
-        (scenario.goal)(&room);
-        if done && room.writes() != writes {
-            return Err(context("the goal was reached and the next run wrote something".into()));
-        }
-        least = if done { 0 } else { 1 };
-        done = true;
+            format!("{what}\n--- the run with the fault\n{first}\n--- the next run\n{next}")
+        })?;
+    }
+    let writes = room.writes();
+    let last = run(&room, scenario, scenario.idle, None);
+    ended_well(scenario, &room, &last).and_then(|()| holds(&last)).map_err(context)?;
+    if room.writes() != writes {
+        return Err(context(format!("the goal was reached and the next run wrote something\n{}", last.stderr)));
     }
     leaks(&room, texts)
 }
@@ -147,6 +146,14 @@ fn survive(scenario: &Scenario, case: &Case) -> Result<(), String> {
 fn after_plan(stderr: &str) -> &str {
     let end = ["to add", "to change", "to remove"].iter().filter_map(|text| stderr.rfind(text)).max();
     end.map_or(stderr, |end| &stderr[end..])
+}
+
+/// A run in fair weather reaches the goal.
+fn ended_well(scenario: &Scenario, room: &Room, run: &Run) -> Result<(), String> {
+    if run.code != Some(0) {
+        return Err(format!("a run in fair weather ended with {:?}", run.code));
+    }
+    catch_unwind(AssertUnwindSafe(|| (scenario.goal)(room))).map_err(|panic| said(&*panic))
 }
 
 /// What must hold after each run, whatever happened in it.

@@ -2,6 +2,7 @@
 
 use sbi::model::config::{Config, Visibility};
 use sbi::model::names::{EcrRepositoryName, ImageName};
+use sbi::model::secrets::ACCESS_KEY_SECRET;
 
 use super::layout::sha256;
 use super::runner::{Ended, Run};
@@ -36,7 +37,7 @@ fn with_a_role_each_job_assumes_its_own_and_with_an_access_key_none() {
     // Without the access key, which a repository with a role has not.
     let Some(world) = World::new() else { return };
     let mut run = release_of(&world, &config("oidc", "none", &ONE));
-    run.secret("AWS_ACCESS_KEY_ID", "").secret("AWS_SECRET_ACCESS_KEY", "");
+    run.secret(ACCESS_KEY_SECRET, "");
     assert_releases(&world, &mut run, REPOSITORY);
     let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
     assert_eq!(
@@ -49,14 +50,24 @@ fn with_a_role_each_job_assumes_its_own_and_with_an_access_key_none() {
 }
 
 #[test]
-fn an_access_key_that_is_missing_publishes_nothing() {
+fn an_access_key_that_is_missing_or_half_there_publishes_nothing() {
+    let Some(world) = World::new() else { return };
+    for unusable in ["", "AKIAEXAMPLE", "AKIAEXAMPLE\n", "\n"] {
+        let mut run = release_of(&world, &config("access-key", "none", &ONE));
+        run.secret(ACCESS_KEY_SECRET, unusable);
+        run.all();
+        run.assert_failed("publish", "::error title=No access key::");
+        run.assert_ended("verify", &Ended::Skipped);
+    }
+    assert_eq!(world.proxy.writes(), 0);
+}
+
+#[test]
+fn an_access_key_that_was_pasted_with_other_line_ends_publishes() {
     let Some(world) = World::new() else { return };
     let mut run = release_of(&world, &config("access-key", "none", &ONE));
-    run.secret("AWS_SECRET_ACCESS_KEY", "");
-    run.all();
-    run.assert_failed("publish", "Partial credentials found");
-    run.assert_ended("verify", &Ended::Skipped);
-    assert_eq!(world.proxy.writes(), 0);
+    run.secret(ACCESS_KEY_SECRET, "AKIAEXAMPLE\r\na-secret-for-years\r\n");
+    assert_releases(&world, &mut run, REPOSITORY);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 use sbi::sandbox::http::{Exchange, Request};
-use secrecy::ExposeSecret as _;
 
 use super::room::{REPOSITORY, Room};
 
@@ -37,8 +37,9 @@ pub(crate) fn every_secret(room: &Room) -> Vec<(&'static str, String)> {
         ("the GitHub token", room.github.token().reveal(str::to_owned)),
         ("the operator's key", room.aws.operator_credentials().reveal(str::to_owned)),
     ];
-    if let Some(issued) = room.github.open_secret(REPOSITORY, "AWS_SECRET_ACCESS_KEY") {
-        secrets.push(("the issued key", issued.expose_secret().to_owned()));
+    let both = room.github.open_secret(REPOSITORY, ACCESS_KEY_SECRET);
+    if let Some(issued) = both.as_ref().and_then(AccessKey::from_both) {
+        secrets.push(("the issued key", issued.reveal(str::to_owned)));
     }
     // What ECR handed out, and anything that a body called a token.
     for exchange in room.aws.server().log() {

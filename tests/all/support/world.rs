@@ -15,7 +15,7 @@ use sbi::model::identity::{Purpose, ReadingRef, SubjectContext, provider_arn};
 use sbi::model::lock::{LOCK_FILE, Lock};
 use sbi::model::observed::*;
 use sbi::model::pins::Pins;
-use sbi::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET};
+use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::plan::step::{AdmittedRefs, Produced, Step};
 use sbi::plan::{Known, StepId};
 
@@ -286,6 +286,12 @@ impl World {
             Step::DeleteAccessKey { key_id, .. } => {
                 aws.user.as_mut().ok_or_else(|| absent("user"))?.keys.retain(|key| key.id != *key_id);
             }
+            Step::DeactivateAccessKey { key_id, .. } => {
+                let keys = &mut aws.user.as_mut().ok_or_else(|| absent("user"))?.keys;
+                keys.iter_mut().filter(|key| key.id == *key_id).for_each(|key| key.active = false);
+            }
+            // Nobody uses anything in this model, and no run is under way.
+            Step::WatchAccessKey { .. } | Step::DrainRuns { .. } => {}
             Step::IssueAccessKey { .. } => {
                 let user = aws.user.as_mut().ok_or_else(|| absent("user"))?;
                 if user.keys.len() >= 2 {
@@ -300,8 +306,7 @@ impl World {
                 if midway {
                     return Err(Failure::new("killed"));
                 }
-                repository.secrets.insert(KEY_ID_SECRET.into(), self.now());
-                repository.secrets.insert(SECRET_KEY_SECRET.into(), self.now());
+                repository.secrets.insert(ACCESS_KEY_SECRET.into(), self.now());
                 return Ok(Produced::AccessKey { id });
             }
             Step::CreateGithubRepository { .. } => {
