@@ -37,6 +37,7 @@ Environment:
   GH_TOKEN, GITHUB_TOKEN                         the GitHub token; without one, `gh auth token` is asked
   GITHUB_API_URL                                 another address of GitHub's API
   SBI_REGISTRY_MIRROR                            a registry to ask in place of every base image's own
+  SBI_TIMEOUT                                    seconds to wait for one answer, where 15 (AWS) and 30 don't suit
   NO_COLOR                                       no colour, whatever its value
 
 Exit codes:

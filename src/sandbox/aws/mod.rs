@@ -4,6 +4,7 @@
 mod authority;
 mod ecr;
 mod iam;
+mod inventory;
 mod json;
 mod query;
 mod refusal;

@@ -59,9 +59,21 @@ fn is_let_in(room: &Room, full_name: &str, config: &Config) -> bool {
     evaluate_trust(&trust, "sts:AssumeRoleWithWebIdentity", Federated(&provider), &context).is_allowed()
 }
 
-/// What must hold once a repository was followed.
+/// What must hold once a repository was followed, and that it is no work twice.
 #[track_caller]
 fn assert_followed(room: &Room, full_name: &str, auth: &str) {
+    assert_goes_with(room, full_name, auth);
+    let before = room.writes();
+    let again = room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
+    assert!(again.stderr.contains("nothing to change"), "{}", again.stderr);
+    assert_eq!(room.writes(), before, "a second run wrote something");
+    room.sbi(&["plan", "--check"]).exited(0);
+    room.check_contract();
+}
+
+/// Both sides and the file here go with the repository's new name.
+#[track_caller]
+pub(crate) fn assert_goes_with(room: &Room, full_name: &str, auth: &str) {
     let config = local(room);
     assert_eq!(config.github.repository.to_string(), full_name);
     let found = room.github.repository(full_name).unwrap();
@@ -73,20 +85,14 @@ fn assert_followed(room: &Room, full_name: &str, auth: &str) {
     }
     match auth {
         "oidc" => {
-            assert_eq!(room.aws.role_names(), BTreeSet::from([IDENTITY.to_owned(), READER.to_owned()]));
+            assert_eq!(room.made(room.aws.role_names()), BTreeSet::from([IDENTITY.to_owned(), READER.to_owned()]));
             assert!(is_let_in(room, full_name, &config));
         }
         _ => {
-            assert_eq!(room.aws.user_names(), BTreeSet::from([IDENTITY.to_owned()]));
+            assert_eq!(room.made(room.aws.user_names()), BTreeSet::from([IDENTITY.to_owned()]));
             assert_eq!(room.aws.access_keys(IDENTITY).len(), 1);
         }
     }
-    let before = room.writes();
-    let again = room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
-    assert!(again.stderr.contains("nothing to change"), "{}", again.stderr);
-    assert_eq!(room.writes(), before, "a second run wrote something");
-    room.sbi(&["plan", "--check"]).exited(0);
-    room.check_contract();
 }
 
 fn rooms() -> impl Iterator<Item = Room> {
@@ -177,26 +183,5 @@ fn another_repository_of_the_old_name_takes_nothing_over() {
         assert_eq!(room.writes(), before);
         assert!(run.stderr.contains(&format!("with the number {first}")), "{}", run.stderr);
         assert!(run.stderr.contains(&format!("gh api repositories/{first}")), "{}", run.stderr);
-    }
-}
-
-/// Killed at every write of following a rename, before and after the server did its work.
-#[test]
-fn killed_at_any_write_a_rename_is_followed_by_the_next_run() {
-    for auth in ["oidc", "access-key"] {
-        let mut survived = 0;
-        for turn in 0.. {
-            let (number, kill) = (turn / 2, [Kill::BeforeTheRequest, Kill::AfterItReachedTheServer][turn % 2]);
-            let room = Room::with(options());
-            room.init(&["--auth", auth, "--no-watch"]).exited(0);
-            let full_name = Move::Both.make(&room);
-            if !killed_in(number, kill, &room, &["apply", "--yes", "--no-watch"]) {
-                break;
-            }
-            room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
-            assert_followed(&room, full_name, auth);
-            survived += 1;
-        }
-        assert!(survived >= 10, "{auth}: only {survived} kills");
     }
 }
