@@ -10,10 +10,10 @@ use crate::cli::{Color, Format};
 use crate::failure::Failure;
 use crate::live::Live;
 use crate::live::sign_in::Places;
-use crate::model::config::Auth;
+use crate::model::config::{Auth, Config};
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
-use crate::model::observed::GithubIdentity;
+use crate::model::observed::{GithubIdentity, Observed};
 use crate::plan::{Plan, StepId};
 use crate::ui::progress::{Progress, Stage};
 use crate::ui::prompt::{Prompt, nobody_to_confirm};
@@ -114,6 +114,20 @@ impl Console {
         self.prompt.as_ref().ok_or_else(nobody_to_confirm)?.confirm(question)
     }
 
+    /// Asks for a text that must be typed out.
+    ///
+    /// # Errors
+    /// `Cancelled` after Ctrl-C; when nobody can be asked.
+    pub(super) fn typed(&self, question: &str) -> Result<String, Failure> {
+        self.prompt.as_ref().ok_or_else(nobody_to_confirm)?.typed(question)
+    }
+
+    /// Whether there is somebody to ask.
+    #[must_use]
+    pub(super) fn can_ask(&self) -> bool {
+        self.prompt.is_some()
+    }
+
     /// Writes to stdout.
     ///
     /// # Errors
@@ -129,6 +143,21 @@ impl Console {
     /// When the stream can't be written to.
     pub(super) fn show_plan(&self, prospect: &Prospect, policies: bool, is_result: bool) -> Result<(), Failure> {
         let Prospect { desired, observed, plan } = prospect;
+        let policies = if policies { documents(prospect) } else { Vec::new() };
+        self.show(plan, (&desired.config, observed), &policies, is_result)
+    }
+
+    /// The same for a plan that was made otherwise, with these documents behind it.
+    ///
+    /// # Errors
+    /// When the stream can't be written to.
+    pub(super) fn show(
+        &self,
+        plan: &Plan,
+        (config, observed): (&Config, &Observed),
+        policies: &[(String, PolicyDocument)],
+        is_result: bool,
+    ) -> Result<(), Failure> {
         if self.format == Format::Json {
             return if is_result { self.result(&json::text(&json::PlanJson::new(plan))) } else { Ok(()) };
         }
@@ -139,8 +168,8 @@ impl Console {
         let who = Who { aws: observed.aws.caller.arn.clone(), github: observed.github.viewer.login.clone() };
         self.progress.suspend(|| {
             written(stream, |w| {
-                report::print_plan(plan, &desired.config, &who, style, w)?;
-                if policies { report::print_policies(&documents(prospect), style, w) } else { Ok(()) }
+                report::print_plan(plan, config, &who, style, w)?;
+                report::print_policies(policies, style, w)
             })
         })
     }

@@ -16,6 +16,7 @@ use crate::model::git::CommitId;
 use crate::model::names::GitTag;
 use crate::model::observed::Observed;
 use crate::model::pins::Pins;
+use crate::plan::operator::rights;
 use crate::plan::setup::plan_setup;
 use crate::plan::step::{Produced, Step};
 use crate::plan::{Kept, Known, Plan};
@@ -83,9 +84,8 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
     plan.refusals.extend(foreign_issuer(live, &desired));
     plan.refusals.extend(too_few_scopes(&plan, &observed));
     if plan.refusals.is_empty() && !plan.is_empty() {
-        let denied = live.denied_actions(&desired.config, &observed, &plan).await?;
-        plan.refusals
-            .extend(denied.filter(|denied| !denied.is_empty()).map(|denied| too_few_rights(&observed, &denied)));
+        let denied = live.denied_actions(&observed, &rights(&desired.config, &plan)).await?;
+        plan.refusals.extend(too_few_rights(&observed, denied, "operator"));
     }
     Ok(Prospect { desired, observed, plan })
 }
@@ -120,7 +120,7 @@ fn foreign_issuer(live: &Live, desired: &Desired) -> Option<Failure> {
     )
 }
 
-fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {
+pub(super) fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {
     let missing = Live::missing_scopes(observed, plan);
     if missing.is_empty() {
         return None;
@@ -130,16 +130,27 @@ fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {
         Failure::new(format!("the GitHub token of {} lacks scope `{list}`", observed.github.viewer.login))
             .because(Cause::Denied { action: format!("scope {}", missing.join(", ")), resource: None })
             .hinted(format!("add it: `gh auth refresh --scopes {}`", missing.join(",")))
-            .hinted("or use a classic token with `repo` and `workflow` as GH_TOKEN"),
+            .hinted(match missing.contains(&"delete_repo") {
+                true => "or use a classic token with `repo`, `workflow` and `delete_repo` as GH_TOKEN",
+                false => "or use a classic token with `repo` and `workflow` as GH_TOKEN",
+            }),
     )
 }
 
-fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
+/// What `denied` means for the person; `policy` is the document of `sbi policy` that names all that is needed.
+pub(super) fn too_few_rights(
+    observed: &Observed,
+    denied: Option<Vec<(String, String)>>,
+    policy: &str,
+) -> Option<Failure> {
+    let denied = denied.filter(|denied| !denied.is_empty())?;
     let list: Vec<String> = denied.iter().map(|(action, resource)| format!("{action} on {resource}")).collect();
     let first = denied.first().cloned().unwrap_or_default();
-    Failure::new(format!("{} may not: {}", observed.aws.caller.arn, list.join("; ")))
-        .because(Cause::Denied { action: first.0, resource: Some(first.1) })
-        .hinted("`sbi policy operator` prints all that this set-up needs: have it attached to you")
+    Some(
+        Failure::new(format!("{} may not: {}", observed.aws.caller.arn, list.join("; ")))
+            .because(Cause::Denied { action: first.0, resource: Some(first.1) })
+            .hinted(format!("`sbi policy {policy}` prints all that this takes: have it attached to you")),
+    )
 }
 
 /// Runs the whole way, from the first look to the end of the pipeline's first run.
@@ -174,7 +185,7 @@ pub(super) async fn converge(
     let report = apply(&plan, live, cancellation(console), &console.watch(&plan)).await;
     console.set_applying(false);
     console.show_outcome(&plan, &report)?;
-    if let Some(failure) = unsuccessful(&report) {
+    if let Some(failure) = unsuccessful(&report, "sbi init") {
         if !console.is_human() {
             console.show_end(&plan, &report, &summary(Vec::new(), Vec::new()))?;
         }
@@ -199,7 +210,7 @@ pub(super) async fn converge(
 }
 
 /// Ready when the person presses Ctrl-C.
-async fn cancellation(console: &Console) {
+pub(super) async fn cancellation(console: &Console) {
     // Without a handler for Ctrl-C the default one ends the process, which a later run copes with too.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
@@ -261,12 +272,13 @@ fn end(
     console.refuse(failed)
 }
 
-fn unsuccessful(report: &Report) -> Option<Failure> {
+/// What the person must know of a run that did not do everything; `command` goes on.
+pub(super) fn unsuccessful(report: &Report, command: &str) -> Option<Failure> {
     if report.cancelled {
         return Some(
             Failure::new("cancelled: what was under way is finished, the rest was not started")
                 .because(Cause::Cancelled)
-                .hinted("`sbi init` goes on from here"),
+                .hinted(format!("`{command}` goes on from here")),
         );
     }
     let failed = report.failures().count();
@@ -276,7 +288,7 @@ fn unsuccessful(report: &Report) -> Option<Failure> {
     Some(
         Failure::new(format!("{failed} {steps} failed, {done} of {} are done", report.outcomes.len()))
             .because(first.cause().clone())
-            .hinted("mend the cause, then `sbi init` again: it finishes the rest and makes nothing twice"),
+            .hinted(format!("mend the cause, then `{command}` again: it finishes the rest and makes nothing twice")),
     )
 }
 

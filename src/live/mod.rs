@@ -17,8 +17,9 @@ use crate::github::{CreatedRepository, Delivered, Github, missing_scopes};
 use crate::model::commit::Commit;
 use crate::model::config::{Auth, CONFIG_FILE, Config};
 use crate::model::git::CommitId;
+use crate::model::holdings::{Holdings, IamHoldings};
 use crate::model::identity::{POLICY_NAME, Purpose, provider_arn};
-use crate::model::names::GithubRepositoryName;
+use crate::model::names::{GithubRepositoryName, RoleName};
 use crate::model::observed::{
     AwsObserved, CallerIdentity, DeploymentPolicies, GithubIdentity, GithubObserved, Observed, Viewer,
 };
@@ -26,7 +27,6 @@ use crate::model::pins::Pins;
 use crate::model::region::Region;
 use crate::plan::Known;
 use crate::plan::Plan;
-use crate::plan::operator::rights;
 use crate::plan::step::{AdmittedRefs, Permission, Produced, RoleTrust, Step};
 use crate::registry::Registry;
 
@@ -94,18 +94,16 @@ impl Live {
             .transpose()
     }
 
-    /// The rights on AWS that `plan`, and looking again after it, take and the caller lacks, as IAM simulates them;
-    /// `None` when it can't tell.
+    /// The rights among `wanted` that the caller lacks, as IAM simulates them; `None` when it can't tell.
     ///
     /// # Errors
     /// When AWS can't be reached or accepts no credentials.
     pub async fn denied_actions(
         &self,
-        config: &Config,
         observed: &Observed,
-        plan: &Plan,
+        wanted: &[(&'static str, String)],
     ) -> Result<Option<Vec<(String, String)>>, Failure> {
-        self.aws.denied_actions(&observed.aws.caller.arn, &rights(config, plan)).await
+        self.aws.denied_actions(&observed.aws.caller.arn, wanted).await
     }
 
     /// The scopes that `plan` takes and the GitHub token lacks; none when GitHub doesn't tell a token's rights.
@@ -131,15 +129,62 @@ impl Live {
     /// # Errors
     /// The first refusal of either side; nothing has been changed.
     pub async fn observe(&self, config: &Config) -> Result<Observed, Failure> {
-        let (aws, github) =
-            futures_util::future::try_join(self.observe_aws(config), self.observe_github(config)).await?;
+        let oidc = config.publish.auth == Auth::Oidc;
+        let aws = self.observe_aws(config, oidc, !oidc);
+        let (aws, github) = futures_util::future::try_join(aws, self.observe_github(config)).await?;
         Ok(Observed { aws, github })
     }
 
-    async fn observe_aws(&self, config: &Config) -> Result<AwsObserved, Failure> {
+    /// The same with the identities of either authentication, and what hangs on all that exists: what taking it back
+    /// must know.
+    ///
+    /// # Errors
+    /// As `observe`.
+    pub async fn observe_whole(&self, config: &Config) -> Result<(Observed, Holdings), Failure> {
+        let aws = self.observe_aws(config, true, true);
+        let (aws, github) = futures_util::future::try_join(aws, self.observe_github(config)).await?;
+        let holdings = self.holdings(config, &aws, &github).await?;
+        Ok((Observed { aws, github }, holdings))
+    }
+
+    async fn holdings(&self, config: &Config, aws: &AwsObserved, github: &GithubObserved) -> Result<Holdings, Failure> {
+        let images = aws.ecr_repositories.keys().map(|name| async { Ok((name.clone(), self.aws.images(name).await?)) });
+        let role = |found: bool, name: RoleName| async move {
+            if found { self.aws.role_holdings(&name).await } else { Ok(IamHoldings::default()) }
+        };
+        let user = async {
+            match &aws.user {
+                Some(_) => self.aws.user_holdings(&config.user()).await,
+                None => Ok(IamHoldings::default()),
+            }
+        };
+        let repository = &config.github.repository;
+        let found = github.repository.as_ref();
+        let ours = [config.publish.environment.clone(), config.rescan_environment()].into_iter().flatten();
+        let ours = ours.filter(|name| found.is_some_and(|found| found.environments.contains_key(name.as_str())));
+        let environments = ours.map(|name| async move {
+            Ok((name.to_string(), self.github.environment_holdings(repository, &name).await?))
+        });
+        let branches =
+            async { if found.is_some() { self.github.our_branches(repository).await } else { Ok(BTreeSet::new()) } };
+        let ((images, role, read_role, user), environments, branches) = try_join3(
+            try_join4(
+                try_join_all(images),
+                role(aws.role.is_some(), config.role()),
+                role(aws.read_role.is_some(), config.read_role()),
+                user,
+            ),
+            try_join_all(environments),
+            branches,
+        )
+        .await?;
+        let (images, environments) = (images.into_iter().collect(), environments.into_iter().collect());
+        Ok(Holdings { images, role, read_role, user, environments, branches })
+    }
+
+    async fn observe_aws(&self, config: &Config, roles: bool, users: bool) -> Result<AwsObserved, Failure> {
         let (role, read_role, user) = (config.role(), config.read_role(), config.user());
         let provider = provider_arn(config);
-        let oidc = config.publish.auth == Auth::Oidc;
         // One missing name would fail a question about several, so each is asked about by itself, all at once.
         let repositories = config.ecr_repositories().into_iter().map(|name| async {
             let found = self.aws.ecr_repository(&name).await?;
@@ -149,11 +194,11 @@ impl Live {
             self.aws.caller_identity(),
             try_join_all(repositories),
             try_join3(
-                only_if(oidc, self.aws.oidc_provider(&provider)),
-                only_if(oidc, self.aws.role(&role, Purpose::Publish.policy_name())),
-                only_if(oidc, self.aws.role(&read_role, Purpose::Read.policy_name())),
+                only_if(roles, self.aws.oidc_provider(&provider)),
+                only_if(roles, self.aws.role(&role, Purpose::Publish.policy_name())),
+                only_if(roles, self.aws.role(&read_role, Purpose::Read.policy_name())),
             ),
-            only_if(!oidc, self.aws.user(&user, POLICY_NAME)),
+            only_if(users, self.aws.user(&user, POLICY_NAME)),
         )
         .await?;
         let ecr_repositories = ecr_repositories.into_iter().flatten().collect();

@@ -192,7 +192,7 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
     match step {
         Step::PutSecret { .. } => ("uploading", "uploaded"),
         Step::IssueAccessKey { .. } => ("issuing", "issued"),
-        Step::CommitFiles { .. } => ("committing", "committed"),
+        Step::CommitFiles { commit, .. } if commit.deletions.is_empty() => ("committing", "committed"),
         Step::CreateRelease { .. } => ("publishing", "published"),
         _ => match step.describe().sign {
             Sign::Add => ("creating", "created"),

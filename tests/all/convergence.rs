@@ -264,7 +264,7 @@ fn a_run_takes_no_more_calls_than_its_job_needs() {
 
 /// Where the process is killed.
 #[derive(Clone, Copy, Debug)]
-enum Kill {
+pub(crate) enum Kill {
     BeforeTheRequest,
     AfterItReachedTheServer,
 }
@@ -290,17 +290,21 @@ fn hang_at(number: usize, kill: Kill, room: &Room, hung: &Sender<()>) {
     room.github.server().set_forecast(forecast());
 }
 
-fn fair(room: &Room) {
+pub(crate) fn fair(room: &Room) {
     room.aws.server().set_forecast(|_, _| Weather::Fair);
     room.github.server().set_forecast(|_, _| Weather::Fair);
 }
 
 /// Starts `init`, kills it at its `number`th write; false when it ended before.
 fn killed_at(number: usize, kill: Kill, room: &Room, flags: &[&str]) -> bool {
+    run_killed_at(number, kill, room, &room.init_arguments(&[&["--no-watch"], flags].concat()))
+}
+
+/// The same with any command line.
+pub(crate) fn run_killed_at(number: usize, kill: Kill, room: &Room, arguments: &[&str]) -> bool {
     let (hung, stopped) = channel();
     hang_at(number, kill, room, &hung);
-    let arguments = room.init_arguments(&[&["--no-watch"], flags].concat());
-    let mut child = room.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = room.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let killed = loop {
         if stopped.recv_timeout(Duration::from_millis(5)).is_ok() {
             child.kill().unwrap();

@@ -496,7 +496,7 @@ fn the_whole_github_repository_goes_last_and_takes_its_contents_along() {
     let last = lines(&plan).pop().unwrap();
     assert_eq!(
         last,
-        "- GitHub repository acme/bases: with its history, 6 files, 1 of them not as sbi wrote them, 1 releases, the \
+        "- GitHub repository acme/bases: with its history, 6 files, 1 of them not as sbi wrote them, 1 release, the \
          secrets THEIRS that are not sbi's, the environments staging that are not sbi's, issues and pull requests"
     );
     assert_eq!(plan.nodes().last().unwrap().needs.len(), plan.nodes().len() - 1);

@@ -173,8 +173,10 @@ fn contents(config: &Config, found: &GithubRepository) -> String {
     if foreign > 0 {
         parts.push(format!("{foreign} of them not as sbi wrote them"));
     }
-    if !found.releases.is_empty() {
-        parts.push(format!("{} releases", found.releases.len()));
+    match found.releases.len() {
+        0 => {}
+        1 => parts.push("1 release".into()),
+        count => parts.push(format!("{count} releases")),
     }
     if !secrets.is_empty() {
         parts.push(format!("the secrets {} that are not sbi's", secrets.join(", ")));
