@@ -113,7 +113,11 @@ fn print_images(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> 
                 image.short_digest(),
                 size(image.bytes)
             );
-            paragraph(&style.paint(Paint::Red, "  -"), 4, &what, style, w)?;
+            if 4 + width(&what) <= style.width {
+                writeln!(w, "  - {what}")?;
+            } else {
+                paragraph("  -", 4, &what, style, w)?;
+            }
         }
     }
     Ok(())

@@ -427,6 +427,8 @@ fn secrets_that_sbi_cannot_have_written_stay() {
     repository.secrets.insert(KEY_ID_SECRET.into(), at(0));
     repository.lock.as_mut().unwrap().uploaded.remove("AWS_REGION");
     repository.secrets.insert("THEIRS".into(), at(0));
+    // Whoever may push can write this, and it proves nothing.
+    repository.lock.as_mut().unwrap().uploaded.insert("THEIRS".into(), "sha256:0".into());
     let plan = plan_destroy(&desired.config, ALL, &observed, &holdings);
     let secrets: Vec<String> = lines(&plan).into_iter().filter(|line| line.starts_with("- secret")).collect();
     let expected = [SECRET_KEY_SECRET, "ECR_REGISTRY", "ECR_REPOSITORY"];

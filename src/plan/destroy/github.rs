@@ -52,11 +52,13 @@ pub(super) fn plan(
     keep(plan, format!("GitHub repository {repository}"), "stays; `--delete-repository` deletes it with all in it");
 }
 
-/// Which secrets the `sbi.lock` of the default branch, or of the pull request that sets up, says were uploaded.
+/// Which secrets the `sbi.lock` of the default branch, or of the pull request that sets up, says were uploaded. Whoever
+/// may push can write that file, so names that sbi never uploads prove nothing.
 fn uploaded(found: &GithubRepository) -> BTreeSet<&str> {
     let proposed = found.pull_requests.iter().filter_map(|open| open.lock.as_ref());
     let locks: Vec<&Lock> = found.lock.iter().chain(proposed).collect();
-    locks.iter().flat_map(|lock| lock.uploaded.keys()).map(String::as_str).collect()
+    let names = locks.iter().flat_map(|lock| lock.uploaded.keys()).map(String::as_str);
+    names.filter(|name| is_plain_secret(name)).collect()
 }
 
 fn plan_secrets(plan: &mut Plan, config: &Config, found: &GithubRepository, signed_out: &[StepId]) {

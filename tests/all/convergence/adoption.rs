@@ -10,7 +10,7 @@ use sbi::model::config::Auth;
 use sbi::model::iam::{PolicyDocument, Statement, Values};
 use sbi::model::identity::OIDC_ISSUER;
 use sbi::model::observed::{EcrRepository, Encryption, TagMutability};
-use sbi::model::registry::{OWNER_TAG, tag_mutability};
+use sbi::model::registry::{ADOPTED_TAG, OWNER_TAG, tag_mutability};
 use sbi::plan::operator::operator_policy;
 use serde_json::Value;
 
@@ -96,7 +96,7 @@ fn an_ecr_repository_and_a_provider_of_others_are_adopted_and_keep_what_is_their
         assert!(run.stderr.contains("lifecycle policy of acme/bases: is not sbi's"), "{}", run.stderr);
         assert!(run.stderr.contains("encryption of acme/bases: uses a KMS key"), "{}", run.stderr);
         assert_set_up(&room, auth);
-        let tags = [("team", "platform"), (OWNER_TAG, REPOSITORY)];
+        let tags = [("team", "platform"), (OWNER_TAG, REPOSITORY), (ADOPTED_TAG, "true")];
         let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let after = EcrRepository {
             tag_mutability: tag_mutability(),
@@ -167,10 +167,12 @@ fn what_was_changed_behind_its_back_is_mended() {
     for auth in ["oidc", "access-key"] {
         let room = Room::new();
         room.init(&["--auth", auth, "--no-watch"]).exited(0);
-        let made = registry(&room);
+        let mut made = registry(&room);
         drift(&room, auth);
         assert_ne!(registry(&room), made);
         room.init(&["--auth", auth, "--no-watch"]).exited(0);
+        // Who made it can't be told any more, so it is never taken back.
+        made.tags.insert(ADOPTED_TAG.into(), "true".into());
         assert_eq!(registry(&room), made);
         assert_set_up(&room, auth);
         assert_nothing_left(&room, auth);
