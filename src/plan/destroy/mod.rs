@@ -9,7 +9,7 @@ mod github;
 mod identity;
 pub mod rights;
 
-use super::setup::{archived, no_administrator, owned_by, renamed, wrong_account};
+use super::setup::{archived, no_administrator, owned_by, renamed, renaming, wrong_account};
 use super::step::{Permission, Step};
 use super::{Plan, StepId};
 use crate::model::config::Config;
@@ -38,6 +38,7 @@ pub fn plan_destroy(config: &Config, wish: Wish, observed: &Observed, holdings: 
     if !plan.refusals.is_empty() {
         return plan;
     }
+    plan.renamed = renaming(config, observed);
     let signed_out = identity::plan(&mut plan, config, observed, holdings);
     ecr::plan(&mut plan, config, wish, (observed, holdings), &signed_out);
     github::plan(&mut plan, config, wish, (observed, holdings), &signed_out);
