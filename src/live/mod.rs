@@ -178,9 +178,9 @@ impl Live {
         // By its name of today: not everything answers to a former one.
         let today = found.and_then(|found| GithubRepositoryName::new(&found.full_name).ok());
         let repository = today.as_ref().unwrap_or(&config.github.repository);
+        // Asked by name, whatever the list said: to a token that may not see them the list is empty.
         let ours = [config.publish.environment.clone(), config.rescan_environment()].into_iter().flatten();
-        let ours = ours.filter(|name| found.is_some_and(|found| found.environments.contains_key(name.as_str())));
-        let environments = ours.map(|name| async move {
+        let environments = ours.filter(|_| found.is_some()).map(|name| async move {
             Ok((name.to_string(), self.github.environment_holdings(repository, &name).await?))
         });
         let branches =

@@ -45,11 +45,13 @@ pub(super) fn plan(
         let releases = if count == 1 { "1 release".to_owned() } else { format!("{count} releases") };
         keep(plan, format!("{releases} of {repository}"), "with their tags: no published version is ever reused");
     }
-    keep(
-        plan,
-        format!("Actions settings of {repository}"),
-        "stay as strict as they are: a read-only token, actions by full commit SHA",
-    );
+    if found.lock.is_some() {
+        keep(
+            plan,
+            format!("Actions settings of {repository}"),
+            "stay as strict as they are: a read-only token, actions by full commit SHA",
+        );
+    }
     keep(plan, format!("GitHub repository {repository}"), "stays; `--delete-repository` deletes it with all in it");
 }
 
