@@ -19,7 +19,7 @@ use crate::model::names::EcrRepositoryName;
 use crate::model::observed::{EcrRepository, Encryption, TagMutability};
 
 impl Aws {
-    fn ecr_call(&self, action: &'static str, name: &EcrRepositoryName) -> Call<'_> {
+    pub(super) fn ecr_call(&self, action: &'static str, name: &EcrRepositoryName) -> Call<'_> {
         Call::new(self, Service::Ecr, action, format!("the ECR repository {name}")).on(self.ecr_arn(name))
     }
 

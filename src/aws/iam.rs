@@ -32,11 +32,11 @@ use crate::model::secrets::AccessKey;
 const MAX_SESSION_SECONDS: i32 = 3600;
 
 impl Aws {
-    fn role_call(&self, action: &'static str, name: &str) -> Call<'_> {
+    pub(super) fn role_call(&self, action: &'static str, name: &str) -> Call<'_> {
         Call::new(self, Service::Iam, action, format!("the IAM role {name}")).on(self.iam_arn(&format!("role/{name}")))
     }
 
-    fn user_call(&self, action: &'static str, name: &UserName) -> Call<'_> {
+    pub(super) fn user_call(&self, action: &'static str, name: &UserName) -> Call<'_> {
         Call::new(self, Service::Iam, action, format!("the IAM user {name}")).on(self.iam_arn(&format!("user/{name}")))
     }
 
@@ -238,6 +238,26 @@ impl Aws {
         }
     }
 
+    /// Sets these tags of the role; others stay.
+    ///
+    /// # Errors
+    /// When AWS refuses the change.
+    pub async fn tag_role(&self, name: &RoleName, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let call = self.role_call("iam:TagRole", name.as_str());
+        let request = self.iam.tag_role().role_name(name.as_str()).set_tags(Some(iam_tags(&call, tags)?));
+        request.send().await.map(drop).map_err(|error| call.failed(error))
+    }
+
+    /// Sets these tags of the user; others stay.
+    ///
+    /// # Errors
+    /// When AWS refuses the change.
+    pub async fn tag_user(&self, name: &UserName, tags: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let call = self.user_call("iam:TagUser", name);
+        let request = self.iam.tag_user().user_name(name.as_str()).set_tags(Some(iam_tags(&call, tags)?));
+        request.send().await.map(drop).map_err(|error| call.failed(error))
+    }
+
     /// # Errors
     /// When AWS refuses the change.
     pub async fn set_role_trust(&self, name: &RoleName, trust: &PolicyDocument) -> Result<(), Failure> {
@@ -397,7 +417,7 @@ impl Aws {
             let pause = pauses.next().unwrap_or(Duration::ZERO);
             let passing = |cause: &Cause| matches!(cause, Cause::NotFound | Cause::Throttled { .. });
             let refused = result.as_ref().is_err_and(|failure| passing(failure.cause()));
-            if !refused || started.elapsed() + pause > self.pace.creation_deadline {
+            if !refused || started.elapsed() + pause > self.pace.settling_deadline {
                 return result;
             }
             tokio::time::sleep(pause).await;
@@ -418,7 +438,7 @@ fn iam_tags(call: &Call<'_>, tags: &BTreeMap<String, String>) -> Result<Vec<Tag>
     tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| call.unbuildable(&error))
 }
 
-fn timestamp(at: DateTime) -> Option<Timestamp> {
+pub(super) fn timestamp(at: DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 

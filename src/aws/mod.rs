@@ -2,8 +2,11 @@
 //! module; every refusal leaves it as a `Failure` with its cause.
 
 mod ecr;
+mod ecr_deletion;
 mod error;
+mod holdings;
 mod iam;
+mod iam_deletion;
 mod preflight;
 #[cfg(feature = "sandbox")]
 mod publisher;
@@ -90,8 +93,9 @@ pub struct Pace {
     pub successes: u32,
     /// Pause between two successes.
     pub between_successes: Duration,
-    /// After this long, a role or user that was just created and is still not found is given up.
-    pub creation_deadline: Duration,
+    /// After this long, a role or user that was just created and is still not found is given up, and one that is still
+    /// not free of what was just taken off it.
+    pub settling_deadline: Duration,
 }
 
 impl Default for Pace {
@@ -101,7 +105,7 @@ impl Default for Pace {
             key_deadline: Duration::from_secs(60),
             successes: 3,
             between_successes: Duration::from_millis(20),
-            creation_deadline: Duration::from_secs(15),
+            settling_deadline: Duration::from_secs(15),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::model::names::GitTag;
 use crate::model::observed::Observed;
 use crate::model::pins::Pins;
 use crate::plan::operator::rights;
-use crate::plan::setup::plan_setup;
+use crate::plan::setup::{followed, plan_setup, settled};
 use crate::plan::step::{Produced, Step};
 use crate::plan::{Kept, Known, Plan};
 use crate::templates;
@@ -64,10 +64,12 @@ pub(super) struct Prospect {
 ///
 /// # Errors
 /// When a side can't be read, or a template refuses the configuration.
+///
+/// The configuration of the prospect is the one to go on with: it follows a repository that was renamed.
 pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prospect, Failure> {
-    let observed = live.observe(config).await?;
-    let wanted = config.publish.environment.as_ref();
-    let config = settle_environment(config.clone(), &observed.github.owner, wishes);
+    let (config, observed) = observe(live, config).await?;
+    let wanted = config.publish.environment.clone();
+    let config = settle_environment(config, &observed.github.owner, wishes);
     let without_environment = wanted.filter(|_| config.publish.environment.is_none());
     let references = templates::references(&config)?;
     let images = pin(live, &references, &observed, wishes).await?;
@@ -87,6 +89,19 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
     let rights = rights(&desired.config, &plan);
     preflight(live, &mut plan, caller, viewer, (&rights, "operator")).await?;
     Ok(Prospect { desired, observed, plan })
+}
+
+/// Observes, and follows a repository that was renamed or moved: one look, or two where the names of its identities
+/// turn out to be others.
+async fn observe(live: &Live, config: &Config) -> Result<(Config, Observed), Failure> {
+    let observed = live.observe(config).await?;
+    let Some(next) = followed(config, &observed) else { return Ok((config.clone(), observed)) };
+    let names = |config: &Config| (config.role(), config.read_role(), config.user());
+    if names(&next) == names(config) {
+        return Ok((next, observed));
+    }
+    let again = live.observe(&next).await?;
+    Ok(settled(config, observed, next, again))
 }
 
 /// The digest of each reference: as `sbi.lock` has it, whatever the tag stands for by now, so that a second run changes
@@ -137,6 +152,11 @@ pub(super) async fn converge(
     console.refuse(std::mem::take(&mut plan.refusals))?;
     let config = desired.config;
     if plan.is_empty() {
+        // A file elsewhere that still has the old name of a repository that somebody has followed already.
+        if let (Some(path), Some(renamed)) = (run.config_file, &plan.renamed) {
+            keep_answers(path, &config)?;
+            console.line(Glyph::Done, &format!("`{}` names {} now", path.display(), renamed.to));
+        }
         let nothing = Report { outcomes: Vec::new(), cancelled: false };
         return end((live, console), run, &config, &observed, (&plan, &nothing), &plan.waiting, Vec::new())
             .map(|()| config);
@@ -147,7 +167,7 @@ pub(super) async fn converge(
     }
     let report = carry_out(live, &plan, console, "init").await?;
     let stage = console.stage("looking again");
-    let again = look(live, &config, &settled(&run.wishes, desired.images)).await?;
+    let again = look(live, &config, &decided(&run.wishes, desired.images)).await?;
     drop(stage);
     if !again.plan.is_empty() || !again.plan.refusals.is_empty() {
         console.show_plan(&again, false, false)?;
@@ -164,8 +184,8 @@ pub(super) async fn converge(
     Ok(config)
 }
 
-/// The environment and the digests were settled by the first look; the second one must not decide anew.
-fn settled(wishes: &Wishes, pins: Pins) -> Wishes {
+/// The environment and the digests were decided by the first look; the second one must not decide anew.
+fn decided(wishes: &Wishes, pins: Pins) -> Wishes {
     Wishes { environment_settled: true, pins, ..wishes.clone() }
 }
 

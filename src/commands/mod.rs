@@ -16,6 +16,7 @@ mod render;
 mod rotate_keys;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod to_oidc;
 
 use std::process::ExitCode;
 

@@ -72,14 +72,10 @@ struct GraphqlError {
 const SIGNED_COMMIT: &str =
     "mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid url } } }";
 
-fn touches_workflows(commit: &Commit) -> bool {
-    commit.files.keys().any(|path| path.starts_with(".github/workflows/"))
-}
-
 /// What a call of this commit needs: workflow files take a right of their own.
 fn with_rights(call: Call, commit: &Commit) -> Call {
     let call = call.of(&commit.repository);
-    if touches_workflows(commit) { call.needing("workflows: write").scoped("workflow") } else { call }
+    if commit.touches_workflows() { call.needing("workflows: write").scoped("workflow") } else { call }
 }
 
 fn moved(commit: &Commit, branch: &str) -> Failure {
@@ -166,6 +162,13 @@ impl Github {
             .files
             .iter()
             .map(|(path, text)| json!({ "path": path, "mode": "100644", "type": "blob", "content": text }))
+            // Without an object there is nothing at the path any more.
+            .chain(
+                commit
+                    .deletions
+                    .iter()
+                    .map(|path| json!({ "path": path, "mode": "100644", "type": "blob", "sha": null })),
+            )
             .collect();
         let mut tree = json!({ "tree": entries });
         if !commit.whole_tree {
@@ -265,12 +268,16 @@ impl Github {
             .iter()
             .map(|(path, text)| json!({ "path": path, "contents": BASE64_STANDARD.encode(text) }))
             .collect();
+        let mut changes = json!({ "additions": additions });
+        if !commit.deletions.is_empty() {
+            changes["deletions"] = commit.deletions.iter().map(|path| json!({ "path": path })).collect();
+        }
         let (headline, details) = commit.message.split_once('\n').unwrap_or((&commit.message, ""));
         let input = json!({
             "branch": { "repositoryNameWithOwner": commit.repository.to_string(), "branchName": branch },
             "message": { "headline": headline, "body": details.trim_start() },
             "expectedHeadOid": parent.as_str(),
-            "fileChanges": { "additions": additions },
+            "fileChanges": changes,
         });
         let call = with_rights(
             Call::new(Method::POST, "/graphql", format!("make the signed commit on {branch}"))

@@ -2,7 +2,10 @@
 
 mod answers;
 mod commits;
+mod deletions;
+mod dispatch;
 mod error;
+mod holdings;
 mod releases;
 mod repository;
 mod secrets;
@@ -200,6 +203,20 @@ impl Github {
 
     async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
         self.send(call).await?.json(call)
+    }
+
+    /// Sends a deletion. GitHub answers 404, of a branch 422, to what is gone and to what it hides or refuses: `look`
+    /// tells them apart.
+    async fn delete(&self, call: &Call, look: &Call) -> Result<(), Failure> {
+        let reply = self.exchange(&self.rest, call).await?;
+        if (200..300).contains(&reply.status) {
+            return Ok(());
+        }
+        let failure = error::classify(call, &reply, &self.host);
+        if matches!(reply.status, 404 | 422) && self.exchange(&self.rest, look).await?.status == 404 {
+            return Ok(());
+        }
+        Err(failure)
     }
 
     /// `None` when GitHub answers 404.

@@ -25,13 +25,13 @@ use crate::model::lock::{LOCK_FILE, Lock};
 use crate::model::names::{EnvironmentName, GithubRepositoryName};
 use crate::model::observed::{
     ActionsPermissions, BranchRules, DeploymentPolicies, Environment, GithubIdentity, GithubRepository, Owner,
-    PullRequest, Release, TokenKind, Viewer,
+    PullRequest, Release, RepositoryNow, TokenKind, Viewer,
 };
 
 /// Repositories made since then carry ids in their OIDC subjects (GitHub changelog, immutable subject claims).
 const IMMUTABLE_SUBJECTS_SINCE: &str = "2026-07-15T00:00:00Z";
 /// Branches of ours start with it.
-const OUR_BRANCHES: &str = "sbi/";
+pub(super) const OUR_BRANCHES: &str = "sbi/";
 /// Rules of a ruleset that let nobody push a fresh commit straight to the branch.
 const RULES_AGAINST_PUSHES: [&str; 7] = [
     "pull_request",
@@ -171,6 +171,7 @@ impl Github {
                 default_branch: facts.default_branch,
             },
             full_name: facts.full_name,
+            former_names: BTreeSet::new(),
             private: facts.private,
             archived: facts.archived,
             can_admin: facts.permissions.admin,
@@ -189,6 +190,20 @@ impl Github {
             tags,
             pull_requests,
         }))
+    }
+
+    /// The repository that GitHub finds under this name, which may be a former one; `None` when there is none that this
+    /// token sees.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn repository_now(&self, name: &GithubRepositoryName) -> Result<Option<RepositoryNow>, Failure> {
+        let call = Call::get(repo_path(name, ""), "find the repository of the name").of(name);
+        match self.ask_maybe::<RepositoryAnswer>(&call).await {
+            // A name that is somebody else's by now.
+            Err(failure) if hidden(&failure) || matches!(failure.cause(), Cause::SsoRequired { .. }) => Ok(None),
+            facts => Ok(facts?.map(|facts| RepositoryNow { id: facts.id, full_name: facts.full_name })),
+        }
     }
 
     /// The text of one file on the default branch; `None` when there is none or it is no text.

@@ -69,6 +69,14 @@ impl Github {
         cell.get_or_try_init(fetch).await.cloned()
     }
 
+    /// Reads and checks the repository's public key, so that from then on an upload can fail only on its way.
+    ///
+    /// # Errors
+    /// When the key can't be used or GitHub refuses.
+    pub async fn prepare_sealing(&self, repository: &GithubRepositoryName) -> Result<(), Failure> {
+        self.sealing_key(repository).await.map(drop)
+    }
+
     fn upload(
         &self,
         repository: &GithubRepositoryName,
@@ -101,6 +109,19 @@ impl Github {
         let key = self.sealing_key(repository).await?;
         let call = self.upload(repository, &key, secret, value)?;
         self.send(&call).await.map(drop)
+    }
+
+    /// Deletes a repository secret; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// When GitHub refuses.
+    pub async fn delete_secret(&self, repository: &GithubRepositoryName, secret: &str) -> Result<(), Failure> {
+        let path = repo_path(repository, &format!("/actions/secrets/{secret}"));
+        let call = Call::new(Method::DELETE, path.clone(), format!("delete the secret {secret}"))
+            .of(repository)
+            .needing("secrets: write");
+        let look = Call::get(path, format!("look for the secret {secret}")).of(repository).needing("secrets: read");
+        self.delete(&call, &look).await
     }
 
     /// Seals an access key and uploads it as one secret.

@@ -47,13 +47,20 @@ pub async fn token_from_gh(host: &str) -> Option<Token> {
     (output.status.success() && !text.is_empty()).then(|| Token::new(text.to_owned()))
 }
 
-/// The classic scopes that a token lacks for these permissions. A fine-grained token tells nothing, so nothing is
+/// The classic scopes that a token lacks for these permissions, and of these scopes themselves. A fine-grained token tells nothing, so nothing is
 /// known to be missing.
 #[must_use]
-pub fn missing_scopes(token: &TokenKind, wanted: &BTreeSet<&'static str>) -> Vec<&'static str> {
+pub fn missing_scopes(
+    token: &TokenKind,
+    permissions: &BTreeSet<&'static str>,
+    scopes: &BTreeSet<&'static str>,
+) -> Vec<&'static str> {
     let TokenKind::Scoped(granted) = token else { return Vec::new() };
-    let needed: BTreeSet<&'static str> =
-        wanted.iter().map(|&permission| if permission == "workflows: write" { "workflow" } else { "repo" }).collect();
+    let of_permission = |&permission: &&'static str| match permission {
+        "workflows: write" => "workflow",
+        _ => "repo",
+    };
+    let needed: BTreeSet<&'static str> = permissions.iter().map(of_permission).chain(scopes.iter().copied()).collect();
     needed.into_iter().filter(|scope| !granted.contains(*scope)).collect()
 }
 
@@ -81,9 +88,12 @@ mod tests {
     fn only_a_classic_token_is_known_to_lack_a_scope() {
         let wanted = BTreeSet::from(["contents: write", "workflows: write"]);
         let scoped = |scopes: &[&str]| TokenKind::Scoped(scopes.iter().map(|&scope| scope.to_owned()).collect());
-        assert_eq!(missing_scopes(&scoped(&["repo"]), &wanted), ["workflow"]);
-        assert_eq!(missing_scopes(&scoped(&[]), &wanted), ["repo", "workflow"]);
-        assert!(missing_scopes(&scoped(&["repo", "workflow"]), &wanted).is_empty());
-        assert!(missing_scopes(&TokenKind::FineGrained, &wanted).is_empty());
+        let none = BTreeSet::new();
+        assert_eq!(missing_scopes(&scoped(&["repo"]), &wanted, &none), ["workflow"]);
+        assert_eq!(missing_scopes(&scoped(&[]), &wanted, &none), ["repo", "workflow"]);
+        assert!(missing_scopes(&scoped(&["repo", "workflow"]), &wanted, &none).is_empty());
+        let more = BTreeSet::from(["delete_repo"]);
+        assert_eq!(missing_scopes(&scoped(&["repo", "workflow"]), &wanted, &more), ["delete_repo"]);
+        assert!(missing_scopes(&TokenKind::FineGrained, &wanted, &more).is_empty());
     }
 }

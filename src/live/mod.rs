@@ -1,13 +1,15 @@
 //! AWS, GitHub and container registries as they are: observing them, and carrying out one step on the right side.
 
+mod access;
 mod access_key;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
 pub mod sign_in;
 pub mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::time::Duration;
 
 use futures_util::future::{try_join_all, try_join3, try_join4};
 
@@ -19,16 +21,20 @@ use crate::model::commit::Commit;
 use crate::model::config::{Auth, CONFIG_FILE, Config};
 use crate::model::git::CommitId;
 use crate::model::identity::{POLICY_NAME, Purpose, provider_arn};
+use crate::model::lock::Lock;
 use crate::model::names::GithubRepositoryName;
 use crate::model::observed::{
-    AwsObserved, CallerIdentity, DeploymentPolicies, GithubIdentity, GithubObserved, Observed, Viewer,
+    AwsObserved, CallerIdentity, DeploymentPolicies, GithubIdentity, GithubObserved, GithubRepository, Observed, Viewer,
 };
 use crate::model::pins::Pins;
 use crate::model::region::Region;
 use crate::plan::Known;
 use crate::plan::Plan;
-use crate::plan::step::{AdmittedRefs, Permission, Produced, RoleTrust, Step};
+use crate::plan::step::{AdmittedRefs, Ownership, Permission, Produced, Step};
 use crate::registry::Registry;
+
+/// Two jobs of five minutes at most, and a queue.
+const ACCESS_CHECK: Duration = Duration::from_secs(15 * 60);
 
 /// Both sides, signed in.
 pub struct Live {
@@ -109,14 +115,19 @@ impl Live {
     /// The scopes that `plan` takes and the GitHub token lacks; none when GitHub doesn't tell a token's rights.
     #[must_use]
     pub fn missing_scopes(viewer: &Viewer, plan: &Plan) -> Vec<&'static str> {
-        let permissions = plan.nodes().iter().flat_map(|node| node.step.permissions());
-        let wanted: BTreeSet<&'static str> = permissions
-            .filter_map(|permission| match permission {
-                Permission::Github(name) => Some(name),
-                Permission::Aws { .. } => None,
-            })
-            .collect();
-        missing_scopes(&viewer.token, &wanted)
+        let (mut wanted, mut scopes) = (BTreeSet::new(), BTreeSet::new());
+        for permission in plan.nodes().iter().flat_map(|node| node.step.permissions()) {
+            match permission {
+                Permission::Github(name) => {
+                    wanted.insert(name);
+                }
+                Permission::GithubScope(scope) => {
+                    scopes.insert(scope);
+                }
+                Permission::Aws { .. } => {}
+            }
+        }
+        missing_scopes(&viewer.token, &wanted, &scopes)
     }
 
     /// Looks at everything that planning compares, all reads at once.
@@ -157,12 +168,54 @@ impl Live {
         let name = &config.github.repository;
         let people = async {
             let viewer = self.github.viewer().await?;
-            let owner = self.github.owner(name.owner(), &viewer).await?;
+            let owner = self.github.owner(name.owner(), &viewer).await;
             Ok((viewer, owner))
         };
-        let ((viewer, owner), repository) =
+        let ((viewer, owner), mut repository) =
             futures_util::future::try_join(people, self.github.repository(name)).await?;
-        Ok(GithubObserved { viewer, owner, repository })
+        let mut owner = owner;
+        if let Some(found) = &mut repository {
+            found.former_names = self.former_names(name, found).await?;
+            // The account may be renamed too, and then the old login is nobody's.
+            if let Ok(today) = GithubRepositoryName::new(&found.full_name)
+                && !today.owner().eq_ignore_ascii_case(name.owner())
+            {
+                owner = self.github.owner(today.owner(), &viewer).await;
+            }
+        }
+        Ok(GithubObserved { viewer, owner: owner?, repository })
+    }
+
+    /// The names that GitHub leads to `found` from: the one that was asked for, and the one that `sbi.lock` was written
+    /// under, as far as they are not today's.
+    async fn former_names(
+        &self,
+        asked: &GithubRepositoryName,
+        found: &GithubRepository,
+    ) -> Result<BTreeSet<GithubRepositoryName>, Failure> {
+        let mut names = BTreeSet::new();
+        let Ok(today) = GithubRepositoryName::new(&found.full_name) else { return Ok(names) };
+        if !asked.is(&found.full_name) {
+            names.insert(asked.clone());
+        }
+        let written_under = match &found.lock {
+            None => None,
+            Some(Lock { repository: Some(name), .. }) => Some(name.clone()),
+            // An older version's: `sbi.toml` beside it says it, unless somebody has mended it by hand.
+            Some(_) => match self.config_of(&today).await {
+                Err(failure) if *failure.cause() == Cause::Usage => None,
+                config => config?.map(|config| config.github.repository),
+            },
+        };
+        // Anybody who may write the file may write any name: GitHub has to vouch for it.
+        if let Some(name) = written_under
+            && !name.is(&found.full_name)
+            && !names.contains(&name)
+            && self.github.repository_now(&name).await?.map(|now| now.id) == Some(found.identity.repository_id)
+        {
+            names.insert(name);
+        }
+        Ok(names)
     }
 }
 
@@ -179,29 +232,34 @@ impl System for Live {
         let (aws, github) = (&self.aws, &self.github);
         let done = |()| Produced::Nothing;
         match step {
-            Step::CreateEcrRepository { name, tag_mutability, tags, arn: _ } => {
-                aws.create_ecr_repository(name, tag_mutability, tags).await.map(done)
+            Step::CreateEcrRepository { name, tag_mutability, owner, arn: _ } => {
+                aws.create_ecr_repository(name, tag_mutability, &tags(owner, outputs)?).await.map(done)
             }
             Step::SetEcrTagMutability { name, to, .. } => aws.set_ecr_tag_mutability(name, to).await.map(done),
             Step::SetEcrScanOnPush { name, arn: _ } => aws.set_ecr_scan_on_push(name).await.map(done),
             Step::SetEcrLifecycle { name, policy, .. } => aws.set_ecr_lifecycle(name, policy).await.map(done),
-            Step::TagEcrRepository { arn, tags, name: _ } => aws.tag_ecr_repository(arn, tags).await.map(done),
+            Step::TagEcrRepository { arn, owner, name: _ } => {
+                aws.tag_ecr_repository(arn, &tags(owner, outputs)?).await.map(done)
+            }
             Step::CreateOidcProvider { url, audience, arn: _ } => {
                 aws.create_oidc_provider(url, audience).await.map(done)
             }
             Step::AddOidcAudience { arn, audience } => aws.add_oidc_audience(arn, audience).await.map(done),
-            Step::CreateRole { name, trust, tags, arn: _ } => {
-                let document = trust.document(&identity(trust, outputs)?);
-                aws.create_role(name, trust.purpose().description(), &document, tags).await.map(done)
+            Step::CreateRole { name, trust, owner, arn: _ } => {
+                let document = trust.document(&identity(&trust.github, outputs)?);
+                let tags = tags(owner, outputs)?;
+                aws.create_role(name, trust.purpose().description(), &document, &tags).await.map(done)
             }
+            Step::TagRole { name, owner, arn: _ } => aws.tag_role(name, &tags(owner, outputs)?).await.map(done),
             Step::SetRoleTrust { name, trust, arn: _ } => {
-                let document = trust.document(&identity(trust, outputs)?);
+                let document = trust.document(&identity(&trust.github, outputs)?);
                 aws.set_role_trust(name, &document).await.map(done)
             }
             Step::SetRolePolicy { name, purpose, document, .. } => {
                 aws.set_role_policy(name, purpose.policy_name(), document).await.map(done)
             }
-            Step::CreateUser { name, tags, arn: _ } => aws.create_user(name, tags).await.map(done),
+            Step::CreateUser { name, owner, arn: _ } => aws.create_user(name, &tags(owner, outputs)?).await.map(done),
+            Step::TagUser { name, owner, arn: _ } => aws.tag_user(name, &tags(owner, outputs)?).await.map(done),
             Step::SetUserPolicy { name, document, .. } => {
                 aws.set_user_policy(name, POLICY_NAME, document).await.map(done)
             }
@@ -212,7 +270,13 @@ impl System for Live {
             Step::WatchAccessKey { user, key_id, quiet, arn: _ } => {
                 self.watch_access_key(user, key_id, *quiet, say).await.map(done)
             }
-            Step::DrainRuns { repository, patience } => self.drain_runs(repository, *patience, say).await.map(done),
+            Step::DrainRuns { repository, patience, queued_before } => {
+                self.drain_runs(repository, *patience, *queued_before, say).await.map(done)
+            }
+            Step::CheckAccess { repository, workflow, tag, commit } => {
+                let patience = watch::Patience { to_end: ACCESS_CHECK, ..watch::Patience::default() };
+                self.check_access(repository, workflow, (tag, commit), patience, say).await.map(done)
+            }
             Step::IssueAccessKey { user, repository, written, arn: _ } => {
                 self.issue_access_key(user, repository, *written, say).await
             }
@@ -249,6 +313,24 @@ impl System for Live {
                 let url = github.create_release(repository, tag, notes, &commit).await?;
                 Ok(Produced::Release { url })
             }
+            Step::DeleteRolePolicy { name, purpose, arn: _ } => {
+                aws.delete_role_policy(name, purpose.policy_name()).await.map(done)
+            }
+            Step::DeleteRole { name, arn: _ } => aws.delete_role(name).await.map(done),
+            Step::DeleteUserPolicy { name, arn: _ } => aws.delete_user_policy(name, POLICY_NAME).await.map(done),
+            Step::DeleteUser { name, arn: _ } => aws.delete_user(name).await.map(done),
+            Step::DeleteSecret { repository, name } => github.delete_secret(repository, name).await.map(done),
+            Step::DeleteImages { name, images, arn: _ } => {
+                let digests = images.iter().map(|image| image.digest.clone()).collect();
+                aws.delete_images(name, digests).await.map(done)
+            }
+            Step::DeleteEcrRepository { name, arn: _ } => aws.delete_ecr_repository(name).await.map(done),
+            Step::UntagEcrRepository { arn, keys, name: _ } => aws.untag_ecr_repository(arn, keys).await.map(done),
+            Step::DeleteEnvironment { repository, name } => github.delete_environment(repository, name).await.map(done),
+            Step::DeleteBranch { repository, branch } => github.delete_branch(repository, branch).await.map(done),
+            Step::DeleteGithubRepository { repository, holds: _ } => {
+                github.delete_repository(repository).await.map(done)
+            }
         }
     }
 }
@@ -258,8 +340,12 @@ fn missing(what: &str) -> Failure {
     Failure::new(format!("the plan is inconsistent: {what} was needed before it was known"))
 }
 
-fn identity(trust: &RoleTrust, outputs: &Outputs) -> Result<GithubIdentity, Failure> {
-    match &trust.github {
+fn tags(owner: &Ownership, outputs: &Outputs) -> Result<BTreeMap<String, String>, Failure> {
+    Ok(owner.tags(&identity(&owner.github, outputs)?))
+}
+
+fn identity(github: &Known<GithubIdentity>, outputs: &Outputs) -> Result<GithubIdentity, Failure> {
+    match github {
         Known::Now(identity) => Ok(identity.clone()),
         Known::After(step) => match outputs.get(*step) {
             Some(Produced::GithubRepository { identity, .. }) => Ok(identity.clone()),

@@ -16,8 +16,18 @@ pub struct Commit {
     pub files: BTreeMap<String, String>,
     /// The paths among `files` that do not exist yet.
     pub new_paths: BTreeSet<String>,
+    /// The paths that go. Each is there: GitHub refuses to delete what is not.
+    pub deletions: BTreeSet<String>,
     pub message: String,
     pub delivery: Delivery,
+}
+
+impl Commit {
+    /// Workflow files take a right of their own, whether they come, change or go.
+    #[must_use]
+    pub fn touches_workflows(&self) -> bool {
+        self.files.keys().chain(&self.deletions).any(|path| path.starts_with(".github/workflows/"))
+    }
 }
 
 /// How a commit reaches the default branch.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::git::BlobId;
+use super::names::GithubRepositoryName;
 use super::pins::Pins;
 use crate::failure::Failure;
 
@@ -16,6 +17,10 @@ pub const LOCK_FILE: &str = "sbi.lock";
 pub struct Lock {
     /// The version of `sbi` whose templates were rendered.
     pub templates: String,
+    /// The GitHub repository as it was called then: after a rename it leads to what was made under the old name.
+    /// Versions before 0.2 did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<GithubRepositoryName>,
     /// Path → git blob id of the text as it was rendered.
     #[serde(default)]
     pub files: BTreeMap<String, BlobId>,

@@ -206,6 +206,11 @@ impl ReleaseTag {
         Self(format!("v{major}.{minor}.{}", patch + 1))
     }
 
+    /// `v0.0.0-WHAT`, which semantic versioning puts before every release.
+    pub(crate) fn preceding(what: &'static str) -> Self {
+        Self(format!("v0.0.0-{what}"))
+    }
+
     /// Major, minor, patch, and whether it is a pre-release.
     #[must_use]
     pub fn parts(&self) -> (u64, u64, u64, bool) {
@@ -318,6 +323,12 @@ impl GithubRepositoryName {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether GitHub takes `full_name` for the same name: case does not count.
+    #[must_use]
+    pub fn is(&self, full_name: &str) -> bool {
+        self.to_string().eq_ignore_ascii_case(full_name)
     }
 }
 

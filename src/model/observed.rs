@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::git::{BlobId, CommitId};
 use super::iam::PolicyDocument;
 use super::lock::Lock;
-use super::names::{AccountId, EcrRepositoryName, GitTag};
+use super::names::{AccountId, EcrRepositoryName, GitTag, GithubRepositoryName};
 
 /// Everything that planning looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub struct KeyUse {
 pub struct KeyObserved {
     pub caller: CallerIdentity,
     pub viewer: Viewer,
+    /// `None` when there is none that the token sees.
+    pub repository: Option<RepositoryNow>,
     pub user: Option<User>,
     /// When the secret with the key was last written; `None` when there is none.
     pub secret_written: Option<Timestamp>,
@@ -157,6 +159,8 @@ pub struct GithubRepository {
     pub identity: GithubIdentity,
     /// `owner/name` as GitHub spells it now: differs from what was asked after a rename.
     pub full_name: String,
+    /// Other names under which GitHub finds this very repository: what it was called before.
+    pub former_names: BTreeSet<GithubRepositoryName>,
     pub private: bool,
     pub archived: bool,
     pub can_admin: bool,
@@ -179,6 +183,14 @@ pub struct GithubRepository {
     pub tags: BTreeSet<String>,
     /// Open pull requests from branches of this repository that sbi made.
     pub pull_requests: Vec<PullRequest>,
+}
+
+/// Which repository GitHub finds under a name, maybe a former one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryNow {
+    pub id: u64,
+    /// `owner/name` as GitHub spells it now.
+    pub full_name: String,
 }
 
 /// What a repository's OIDC tokens carry: its numbers, and the branch that scheduled jobs run on.

@@ -1,20 +1,10 @@
 //! What an ECR repository of ours looks like.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::config::Config;
 use super::observed::TagMutability;
-
-/// Tag that marks what sbi made or adopted; its value is the GitHub repository.
-pub const OWNER_TAG: &str = "sbi:github-repository";
-
-/// The tags that mark an AWS resource as ours.
-#[must_use]
-pub fn ownership_tags(config: &Config) -> BTreeMap<String, String> {
-    [(OWNER_TAG.to_owned(), config.github.repository.to_string())].into_iter().collect()
-}
 
 /// Released tags never move; signatures in the tag scheme (`sha256-…`) must be able to.
 #[must_use]

@@ -1,15 +1,18 @@
 //! Planning: from what is wanted and what was found to the steps in between. Pure: no effects, no clock.
 //!
-//! `setup` plans in this order: the ECR repositories, the GitHub repository and its settings, the identities of CI,
+//! `setup` plans in this order: the GitHub repository and its settings, the ECR repositories, the identities of CI,
 //! the secrets, the files, the releases. Each phase may need the ids of earlier ones; none can need a later one.
 
 pub mod access_keys;
+pub mod destroy;
 pub mod operator;
+pub mod retirement;
 pub mod rotation;
 pub mod setup;
 pub mod step;
 
 use crate::failure::Failure;
+use crate::model::names::GithubRepositoryName;
 use crate::model::pins::Pins;
 use step::Step;
 
@@ -48,11 +51,20 @@ pub struct Kept {
     pub why: String,
 }
 
+/// What a GitHub repository was called, and what it is called now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    pub from: GithubRepositoryName,
+    pub to: GithubRepositoryName,
+}
+
 /// Everything one run would do, in an order that satisfies every need.
 #[derive(Debug, Default)]
 #[must_use = "a plan does nothing until it is applied or shown"]
 pub struct Plan {
     nodes: Vec<Node>,
+    /// The GitHub repository goes by another name than it did, and the plan follows it.
+    pub renamed: Option<Renamed>,
     /// What stays as it is although it is near.
     pub kept: Vec<Kept>,
     /// What must wait for somebody else, with the command that goes on afterwards.

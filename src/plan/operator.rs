@@ -4,34 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::step::{KeyEnd, Permission, RoleTrust, Step, Trusted};
+use super::step::{KeyEnd, Ownership, Permission, RoleTrust, Step, Trusted};
 use super::{Known, Plan};
 use crate::model::config::{Auth, Config, Outlet};
 use crate::model::iam::{PolicyDocument, Statement, Values};
 use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, SubjectContext, provider_arn};
 use crate::model::observed::{GithubIdentity, TagMutability};
-use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
+use crate::model::registry::{lifecycle_policy, tag_mutability};
 
 /// Every right on AWS that setting up `config` can take, from any state, and nothing else: `sbi policy operator`.
 #[must_use]
 pub fn operator_policy(config: &Config) -> PolicyDocument {
     let changing = aws_steps(config).into_iter().flat_map(|step| step.permissions());
-    let mut statements = statements(reading(config).into_iter().chain(changing));
-    statements.push(check_own_rights(config));
-    PolicyDocument::new(statements)
+    policy_of(config, reading(config).into_iter().chain(changing))
 }
 
 /// Every right on AWS that replacing the access key can take, and nothing else: `sbi policy rotator`.
 #[must_use]
 pub fn rotator_policy(config: &Config) -> PolicyDocument {
     let changing = rotation_steps(config).into_iter().flat_map(|step| step.permissions());
-    let mut statements = statements(reading_user(config).into_iter().chain(changing));
-    statements.push(check_own_rights(config));
-    PolicyDocument::new(statements)
+    policy_of(config, reading_user(config).into_iter().chain(changing))
 }
 
-/// One statement for each kind of resource.
-fn statements(permissions: impl Iterator<Item = Permission>) -> Vec<Statement> {
+/// One document of these rights on AWS, and of asking IAM for one's own.
+pub(super) fn policy_of(config: &Config, permissions: impl Iterator<Item = Permission>) -> PolicyDocument {
     let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
     for permission in permissions {
         if let Permission::Aws { action, resource } = permission {
@@ -41,10 +37,12 @@ fn statements(permissions: impl Iterator<Item = Permission>) -> Vec<Statement> {
             resources.insert(resource);
         }
     }
-    rights
+    let mut statements: Vec<Statement> = rights
         .into_iter()
         .map(|(sid, (actions, resources))| Statement::allow(sid, Values::new(actions), Values::new(resources)))
-        .collect()
+        .collect();
+    statements.push(check_own_rights(config));
+    PolicyDocument::new(statements)
 }
 
 fn check_own_rights(config: &Config) -> Statement {
@@ -88,7 +86,7 @@ fn reading(config: &Config) -> Vec<Permission> {
 }
 
 /// What observing the publishing user and its keys takes.
-fn reading_user(config: &Config) -> Vec<Permission> {
+pub(super) fn reading_user(config: &Config) -> Vec<Permission> {
     let resource = config.iam_arn(&format!("user/{}", config.user()));
     ["iam:GetUser", "iam:GetUserPolicy", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"]
         .map(|action| Permission::Aws { action, resource: resource.clone() })
@@ -109,11 +107,15 @@ pub fn rotation_rights(config: &Config, plan: &Plan) -> Vec<(&'static str, Strin
 
 fn on_resources(plan: &Plan, reading: Vec<Permission>) -> Vec<(&'static str, String)> {
     let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
-    let permissions = writing.chain(reading);
+    aws_only(writing.chain(reading))
+}
+
+/// Those among the permissions that are actions on AWS, each once.
+pub(super) fn aws_only(permissions: impl Iterator<Item = Permission>) -> Vec<(&'static str, String)> {
     let aws: BTreeSet<(&'static str, String)> = permissions
         .filter_map(|permission| match permission {
             Permission::Aws { action, resource } => Some((action, resource)),
-            Permission::Github(_) => None,
+            Permission::Github(_) | Permission::GithubScope(_) => None,
         })
         .collect();
     aws.into_iter().collect()
@@ -121,7 +123,10 @@ fn on_resources(plan: &Plan, reading: Vec<Permission>) -> Vec<(&'static str, Str
 
 /// One step of each kind that setting up `config` may come to on AWS.
 fn aws_steps(config: &Config) -> Vec<Step> {
-    let tags = ownership_tags(config);
+    let nobody =
+        GithubIdentity { repository_id: 0, owner_id: 0, subject_prefix: String::new(), default_branch: String::new() };
+    let (repository, github) = (config.github.repository.clone(), Known::Now(nobody.clone()));
+    let owner = Ownership { repository, github, adopted: true };
     let mut steps = Vec::new();
     for Outlet { ecr_repository: name, .. } in config.outlets() {
         let arn = config.ecr_repository_arn(&name);
@@ -131,12 +136,12 @@ fn aws_steps(config: &Config) -> Vec<Step> {
                 arn: arn.clone(),
                 name: name.clone(),
                 tag_mutability: tag_mutability(),
-                tags: tags.clone(),
+                owner: owner.clone(),
             },
             Step::SetEcrTagMutability { arn: arn.clone(), name: name.clone(), from, to },
             Step::SetEcrScanOnPush { arn: arn.clone(), name: name.clone() },
             Step::SetEcrLifecycle { arn: arn.clone(), name: name.clone(), policy: lifecycle_policy(), replaces: false },
-            Step::TagEcrRepository { arn, name, tags: tags.clone() },
+            Step::TagEcrRepository { arn, name, owner: owner.clone() },
         ]);
     }
     let repositories = config.ecr_repositories();
@@ -151,12 +156,6 @@ fn aws_steps(config: &Config) -> Vec<Step> {
                 },
                 Step::AddOidcAudience { arn, audience: OIDC_AUDIENCE.into() },
             ]);
-            let nobody = GithubIdentity {
-                repository_id: 0,
-                owner_id: 0,
-                subject_prefix: String::new(),
-                default_branch: String::new(),
-            };
             for trusted in [Trusted::Publisher(SubjectContext::ReleaseTag), Trusted::Reader(BTreeSet::new())] {
                 let trust = RoleTrust { config: config.clone(), trusted, github: Known::Now(nobody.clone()) };
                 let purpose = trust.purpose();
@@ -164,7 +163,13 @@ fn aws_steps(config: &Config) -> Vec<Step> {
                 let (arn, document) = (config.iam_arn(&format!("role/{name}")), purpose.policy(config));
                 let (trust, repositories) = (Box::new(trust), repositories.clone());
                 steps.extend([
-                    Step::CreateRole { arn: arn.clone(), name: name.clone(), trust: trust.clone(), tags: tags.clone() },
+                    Step::CreateRole {
+                        arn: arn.clone(),
+                        name: name.clone(),
+                        trust: trust.clone(),
+                        owner: owner.clone(),
+                    },
+                    Step::TagRole { arn: arn.clone(), name: name.clone(), owner: owner.clone() },
                     Step::SetRoleTrust { arn: arn.clone(), name: name.clone(), trust },
                     Step::SetRolePolicy { arn, name, purpose, document, repositories, replaces: false },
                 ]);
@@ -175,13 +180,14 @@ fn aws_steps(config: &Config) -> Vec<Step> {
             let arn = config.iam_arn(&format!("user/{user}"));
             let document = Purpose::Publish.policy(config);
             steps.extend([
-                Step::CreateUser { arn: arn.clone(), name: user.clone(), tags },
+                Step::CreateUser { arn: arn.clone(), name: user.clone(), owner: owner.clone() },
+                Step::TagUser { arn: arn.clone(), name: user.clone(), owner },
                 Step::SetUserPolicy { arn: arn.clone(), name: user.clone(), document, repositories, replaces: false },
                 Step::DeleteAccessKey {
                     arn: arn.clone(),
                     user: user.clone(),
                     key_id: String::new(),
-                    why: KeyEnd::Leftover,
+                    end: KeyEnd::Leftover,
                 },
                 Step::IssueAccessKey { arn, user, repository: config.github.repository.clone(), written: None },
             ]);
@@ -196,7 +202,7 @@ fn rotation_steps(config: &Config) -> Vec<Step> {
     let arn = config.iam_arn(&format!("user/{user}"));
     let key_id = String::new();
     vec![
-        Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: key_id.clone(), why: KeyEnd::Replaced },
+        Step::DeleteAccessKey { arn: arn.clone(), user: user.clone(), key_id: key_id.clone(), end: KeyEnd::Replaced },
         Step::IssueAccessKey {
             arn: arn.clone(),
             user: user.clone(),

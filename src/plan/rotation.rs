@@ -4,15 +4,18 @@
 //! is active, because the old key goes only after every run that was queued before the hand-over has ended. What an
 //! interrupted run left is told from dates, so that the next one goes on from there.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::access_keys::{Standing, is_by_somebody_else, standings};
-use super::setup::{not_ours, wrong_account};
+use super::setup::{not_ours, own_identity, renamed, wrong_account};
 use super::step::{KeyEnd, Step};
 use super::{Plan, StepId};
 use crate::failure::Failure;
 use crate::model::config::{Auth, Config};
 use crate::model::observed::{KeyFacts, KeyObserved, User};
+use crate::model::ownership::Claimant;
 use crate::model::secrets::ACCESS_KEY_SECRET;
 
 /// A grace period up to this long is waited for in the same run; a longer one leaves the deletion to the next.
@@ -121,7 +124,7 @@ fn retire(plan: &mut Plan, rotation: &Rotation<'_>, user: &User, key: &KeyFacts,
     let mut last = issued;
     if key.active {
         let repository = config.github.repository.clone();
-        let drained = plan.add(Step::DrainRuns { repository, patience: rotation.drain }, issued);
+        let drained = plan.add(Step::DrainRuns { repository, patience: rotation.drain, queued_before: None }, issued);
         let key_id = key.id.clone();
         last = Some(plan.add(Step::DeactivateAccessKey { arn: arn.clone(), user: name.clone(), key_id }, [drained]));
     }
@@ -140,14 +143,14 @@ fn retire(plan: &mut Plan, rotation: &Rotation<'_>, user: &User, key: &KeyFacts,
     plan.add(delete(config, user, key, KeyEnd::Replaced), last);
 }
 
-fn delete(config: &Config, user: &User, key: &KeyFacts, why: KeyEnd) -> Step {
-    Step::DeleteAccessKey { arn: user.arn.clone(), user: config.user(), key_id: key.id.clone(), why }
+fn delete(config: &Config, user: &User, key: &KeyFacts, end: KeyEnd) -> Step {
+    Step::DeleteAccessKey { arn: user.arn.clone(), user: config.user(), key_id: key.id.clone(), end }
 }
 
 /// The user whose keys these are, when they can be touched at all.
 fn subject<'a>(config: &Config, found: &'a KeyObserved) -> Result<&'a User, Failure> {
-    if found.caller.account != config.aws.account {
-        return Err(wrong_account(config, &found.caller));
+    if let Some(refusal) = wrong_account(config, &found.caller) {
+        return Err(refusal);
     }
     if config.publish.auth == Auth::Oidc {
         return Err(Failure::usage(format!(
@@ -156,19 +159,29 @@ fn subject<'a>(config: &Config, found: &'a KeyObserved) -> Result<&'a User, Fail
         ))
         .hinted("nothing is to be done: GitHub's tokens live for minutes and are new for every job"));
     }
+    if let Some(now) = &found.repository
+        && let Some(refusal) = renamed(&config.github.repository, &now.full_name)
+    {
+        return Err(refusal.hinted("or have `sbi apply` follow it, with all that names it"));
+    }
     let name = config.user();
     let Some(user) = &found.user else {
         return Err(Failure::new(format!("there is no IAM user {name}"))
             .hinted("`sbi plan` shows what is missing, `sbi apply` makes it"));
     };
-    if let Some(refusal) = not_ours(config, "user", name.as_str(), "--user-name", &user.tags) {
-        return Err(refusal);
-    }
-    if found.caller.arn == user.arn {
-        return Err(Failure::usage(format!("you are signed in as IAM user {name}, whose keys this plan would change"))
-            .hinted("sign in as somebody else: sbi does not change the identity that runs it"));
-    }
-    Ok(user)
+    untouchable(config, found, user).map_or(Ok(user), Err)
+}
+
+/// Why this user is not touched; `None` when it is the repository's own.
+pub(super) fn untouchable(config: &Config, found: &KeyObserved, user: &User) -> Option<Failure> {
+    let name = config.user();
+    let claimant = Claimant {
+        repository: config.github.repository.clone(),
+        id: found.repository.as_ref().map(|repository| repository.id),
+        former_names: BTreeSet::new(),
+    };
+    let own = || (found.caller.arn == user.arn).then(|| own_identity("user", name.as_str()));
+    not_ours(&claimant, ("user", name.as_str(), "--user-name"), &user.tags, None).or_else(own)
 }
 
 fn nothing_to_replace(found: &KeyObserved) -> Failure {
@@ -185,7 +198,7 @@ fn nothing_to_replace(found: &KeyObserved) -> Failure {
 }
 
 /// A key that somebody beside the pipeline uses: taking it away would break what nobody here knows.
-fn used_by_others(config: &Config, key: &KeyFacts, standing: Standing) -> Option<Failure> {
+pub(super) fn used_by_others(config: &Config, key: &KeyFacts, standing: Standing) -> Option<Failure> {
     let used = key.last_used.as_ref()?;
     let foreign = match standing {
         Standing::Foreign => true,

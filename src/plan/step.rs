@@ -1,6 +1,8 @@
 //! Every change that sbi can make, as a closed list: a new one breaks the build wherever it must be handled.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod deferred;
+
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -8,13 +10,16 @@ use serde_json::Value;
 use super::Known;
 use super::rotation::period;
 use crate::model::commit::{Commit, Delivery};
-use crate::model::config::{Config, Visibility};
+use crate::model::config::Visibility;
 use crate::model::git::CommitId;
+use crate::model::holdings::ImageFacts;
 use crate::model::iam::PolicyDocument;
-use crate::model::identity::{Purpose, ReadingRef, SubjectContext, reading_trust_policy, trust_policy};
+use crate::model::identity::Purpose;
 use crate::model::names::{EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, RoleName, UserName};
-use crate::model::observed::{DeploymentPolicies, GithubIdentity, TagMutability};
+use crate::model::observed::{GithubIdentity, TagMutability};
 use crate::model::secrets::ACCESS_KEY_SECRET;
+
+pub use deferred::{AdmittedRefs, Ownership, RoleTrust, Trusted};
 
 /// One change. Each carries every value it needs: applying never reads in order to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +28,7 @@ pub enum Step {
         arn: String,
         name: EcrRepositoryName,
         tag_mutability: TagMutability,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
     },
     SetEcrTagMutability {
         arn: String,
@@ -44,7 +49,7 @@ pub enum Step {
     TagEcrRepository {
         arn: String,
         name: EcrRepositoryName,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
     },
     CreateOidcProvider {
         arn: String,
@@ -59,7 +64,12 @@ pub enum Step {
         arn: String,
         name: RoleName,
         trust: Box<RoleTrust>,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
+    },
+    TagRole {
+        arn: String,
+        name: RoleName,
+        owner: Ownership,
     },
     SetRoleTrust {
         arn: String,
@@ -78,7 +88,12 @@ pub enum Step {
     CreateUser {
         arn: String,
         name: UserName,
-        tags: BTreeMap<String, String>,
+        owner: Ownership,
+    },
+    TagUser {
+        arn: String,
+        name: UserName,
+        owner: Ownership,
     },
     SetUserPolicy {
         arn: String,
@@ -93,7 +108,7 @@ pub enum Step {
         arn: String,
         user: UserName,
         key_id: String,
-        why: KeyEnd,
+        end: KeyEnd,
     },
     /// Takes a key out of use, so that it can still be taken back.
     DeactivateAccessKey {
@@ -113,6 +128,16 @@ pub enum Step {
     DrainRuns {
         repository: GithubRepositoryName,
         patience: SignedDuration,
+        /// `None`: before the secret with the access key was written.
+        queued_before: Option<Timestamp>,
+    },
+    /// Runs a workflow that signs in to AWS with each role and does nothing else, on a tag that exists for it alone.
+    CheckAccess {
+        repository: GithubRepositoryName,
+        /// The file's name below `.github/workflows`.
+        workflow: &'static str,
+        tag: GitTag,
+        commit: CommitId,
     },
     /// Creates a key, waits until ECR accepts it, seals it and uploads it; deletes it when that fails.
     /// One step, because a secret never crosses a step's boundary.
@@ -169,6 +194,64 @@ pub enum Step {
         notes: String,
         commit: Known<CommitId>,
     },
+    /// Deletes the inline policy of our name.
+    DeleteRolePolicy {
+        arn: String,
+        name: RoleName,
+        purpose: Purpose,
+    },
+    /// IAM refuses it while any policy is left.
+    DeleteRole {
+        arn: String,
+        name: RoleName,
+    },
+    /// Deletes the inline policy of our name.
+    DeleteUserPolicy {
+        arn: String,
+        name: UserName,
+    },
+    /// IAM refuses it while a key or a policy is left.
+    DeleteUser {
+        arn: String,
+        name: UserName,
+    },
+    /// Deletes a repository secret.
+    DeleteSecret {
+        repository: GithubRepositoryName,
+        name: String,
+    },
+    /// Deletes exactly these images, by digest: what is pushed meanwhile stays.
+    DeleteImages {
+        arn: String,
+        name: EcrRepositoryName,
+        images: Vec<ImageFacts>,
+    },
+    /// ECR refuses it while the repository holds an image.
+    DeleteEcrRepository {
+        arn: String,
+        name: EcrRepositoryName,
+    },
+    /// Takes our tags off a repository that was there before sbi.
+    UntagEcrRepository {
+        arn: String,
+        name: EcrRepositoryName,
+        keys: BTreeSet<String>,
+    },
+    DeleteEnvironment {
+        repository: GithubRepositoryName,
+        name: EnvironmentName,
+    },
+    /// Deletes a branch of ours; GitHub closes the pull request that is open from it.
+    DeleteBranch {
+        repository: GithubRepositoryName,
+        branch: String,
+    },
+    /// Deletes the repository with everything in it.
+    DeleteGithubRepository {
+        repository: GithubRepositoryName,
+        /// What goes with it, for people.
+        holds: String,
+    },
 }
 
 /// Why a key may go.
@@ -178,62 +261,8 @@ pub enum KeyEnd {
     Leftover,
     /// Another one has taken its place.
     Replaced,
-}
-
-/// The refs that may deploy to an environment of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AdmittedRefs {
-    /// Tags of these patterns.
-    Tags(BTreeSet<String>),
-    /// The default branch, whose name may only be known once the GitHub repository exists.
-    DefaultBranch(Known<String>),
-}
-
-impl AdmittedRefs {
-    /// An environment with these policies admits all of them already; what else it admits was somebody's choice.
-    #[must_use]
-    pub fn are_among(&self, policies: &DeploymentPolicies) -> bool {
-        match self {
-            Self::Tags(patterns) => policies.tags.is_superset(patterns),
-            Self::DefaultBranch(Known::Now(branch)) => policies.branches.contains(branch),
-            Self::DefaultBranch(Known::After(_)) => false,
-        }
-    }
-}
-
-/// Whom a role trusts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trusted {
-    Publisher(SubjectContext),
-    Reader(BTreeSet<ReadingRef>),
-}
-
-/// A role's trust, whose numbers may only be known once the GitHub repository exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleTrust {
-    pub config: Config,
-    pub trusted: Trusted,
-    pub github: Known<GithubIdentity>,
-}
-
-impl RoleTrust {
-    /// The document, once the repository's identity is known.
-    #[must_use]
-    pub fn document(&self, github: &GithubIdentity) -> PolicyDocument {
-        match &self.trusted {
-            Trusted::Publisher(subject) => trust_policy(&self.config, subject, github),
-            Trusted::Reader(on) => reading_trust_policy(&self.config, on, github),
-        }
-    }
-
-    /// What the role is for.
-    #[must_use]
-    pub fn purpose(&self) -> Purpose {
-        match &self.trusted {
-            Trusted::Publisher(_) => Purpose::Publish,
-            Trusted::Reader(_) => Purpose::Read,
-        }
-    }
+    /// Its user goes.
+    WithUser,
 }
 
 /// What a step leaves for later ones and for the report.
@@ -288,6 +317,8 @@ pub enum Permission {
     Aws { action: &'static str, resource: String },
     /// A fine-grained permission of GitHub, such as `administration: write`.
     Github(&'static str),
+    /// A scope that a classic token needs beside those of its permissions.
+    GithubScope(&'static str),
 }
 
 impl Step {
@@ -323,10 +354,7 @@ impl Step {
                 name,
                 "expires untagged leftovers after 14 days, never a released digest".into(),
             ),
-            Self::TagEcrRepository { name, tags, .. } => {
-                let tags: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                line(Sign::Change, "ECR repository", name, format!("marked as ours: {}", tags.join(", ")))
-            }
+            Self::TagEcrRepository { name, owner, .. } => line(Sign::Change, "ECR repository", name, owner.describe()),
             Self::CreateOidcProvider { url, audience, .. } => line(
                 Sign::Add,
                 "OIDC provider",
@@ -339,9 +367,10 @@ impl Step {
                 &arn.rsplit_once('/').map_or(arn.as_str(), |(_, url)| url),
                 format!("audience {audience} added, others stay"),
             ),
-            Self::CreateRole { name, trust, .. } => line(Sign::Add, "IAM role", name, describe_trust(trust)),
+            Self::CreateRole { name, trust, .. } => line(Sign::Add, "IAM role", name, trust.describe()),
+            Self::TagRole { name, owner, .. } => line(Sign::Change, "IAM role", name, owner.describe()),
             Self::SetRoleTrust { name, trust, .. } => {
-                line(Sign::Change, "IAM role", name, format!("trust: {}", describe_trust(trust)))
+                line(Sign::Change, "IAM role", name, format!("trust: {}", trust.describe()))
             }
             Self::SetRolePolicy { name, purpose, repositories, replaces, .. } => {
                 let detail = describe_policy(*purpose, repositories);
@@ -350,14 +379,16 @@ impl Step {
             Self::CreateUser { name, .. } => {
                 line(Sign::Add, "IAM user", name, "for CI only, no console sign-in".into())
             }
+            Self::TagUser { name, owner, .. } => line(Sign::Change, "IAM user", name, owner.describe()),
             Self::SetUserPolicy { name, repositories, replaces, .. } => {
                 let detail = describe_policy(Purpose::Publish, repositories);
                 line(add_or_change(replaces), "IAM user policy", name, detail)
             }
-            Self::DeleteAccessKey { user, key_id, why, .. } => {
-                let why = match why {
+            Self::DeleteAccessKey { user, key_id, end, .. } => {
+                let why = match end {
                     KeyEnd::Leftover => "left by an interrupted run, never used, in no secret",
                     KeyEnd::Replaced => "replaced, can't be taken back",
+                    KeyEnd::WithUser => "nothing can sign in with it any more",
                 };
                 line(Sign::Remove, "access key", key_id, format!("of {user}: {why}"))
             }
@@ -370,11 +401,16 @@ impl Step {
                 key_id,
                 format!("stays inactive for {}; everything stops here if somebody uses it", period(*quiet)),
             ),
-            Self::DrainRuns { repository, patience } => line(
+            Self::DrainRuns { repository, patience, queued_before } => {
+                let before = if queued_before.is_some() { "now" } else { "the hand-over" };
+                let detail = format!("those queued before {before} end first, at most {}", period(*patience));
+                line(Sign::Wait, "workflow runs", repository, detail)
+            }
+            Self::CheckAccess { workflow, tag, .. } => line(
                 Sign::Wait,
-                "workflow runs",
-                repository,
-                format!("those queued before the hand-over end first, at most {}", period(*patience)),
+                "workflow",
+                workflow,
+                format!("must sign in with each role, on the tag {tag}, made for it and deleted again"),
             ),
             Self::IssueAccessKey { user, written, .. } => line(
                 add_or_change(&written.is_some()),
@@ -413,15 +449,52 @@ impl Step {
                     Delivery::PullRequest { number: Some(_), .. } => "one commit, into the open pull request",
                 };
                 let changed = commit.files.len() - commit.new_paths.len();
-                let detail = match (commit.new_paths.len(), changed) {
-                    (new, 0) => format!("{new} new, {how}"),
-                    (0, changed) => format!("{changed} changed, {how}"),
-                    (new, changed) => format!("{new} new, {changed} changed, {how}"),
+                let counts =
+                    [(commit.new_paths.len(), "new"), (changed, "changed"), (commit.deletions.len(), "deleted")];
+                let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+                let counts = counts.map(|(count, what)| format!("{count} {what}, ")).collect::<String>();
+                let sign = match (commit.deletions.len(), changed) {
+                    (0, 0) => Sign::Add,
+                    (0, _) => Sign::Change,
+                    _ => Sign::Remove,
                 };
-                let sign = if changed == 0 { Sign::Add } else { Sign::Change };
-                line(sign, "files", &commit.branch.as_deref().unwrap_or("default branch"), detail)
+                line(sign, "files", &commit.branch.as_deref().unwrap_or("default branch"), format!("{counts}{how}"))
             }
             Self::CreateRelease { tag, .. } => line(Sign::Add, "release", tag, "starts the publishing pipeline".into()),
+            Self::DeleteRolePolicy { name, purpose, .. } => {
+                line(Sign::Remove, "IAM role policy", name, purpose.policy_name().into())
+            }
+            Self::DeleteRole { name, .. } => {
+                line(Sign::Remove, "IAM role", name, "nobody can assume it any more".into())
+            }
+            Self::DeleteUserPolicy { name, .. } => {
+                line(Sign::Remove, "IAM user policy", name, Purpose::Publish.policy_name().into())
+            }
+            Self::DeleteUser { name, .. } => line(Sign::Remove, "IAM user", name, "nobody can sign in as it".into()),
+            Self::DeleteSecret { repository, name } => line(Sign::Remove, "secret", name, format!("of {repository}")),
+            Self::DeleteImages { name, images, .. } => {
+                let bytes = images.iter().map(|image| image.bytes).sum();
+                let count = if images.len() == 1 { "1 image".into() } else { format!("{} images", images.len()) };
+                line(Sign::Remove, "images", name, format!("{count}, {}, listed below", size(bytes)))
+            }
+            Self::DeleteEcrRepository { name, .. } => {
+                line(Sign::Remove, "ECR repository", name, "made by sbi, empty by then".into())
+            }
+            Self::UntagEcrRepository { name, keys, .. } => {
+                line(Sign::Change, "ECR repository", name, format!("stays, without our tags {}", listed(keys)))
+            }
+            Self::DeleteEnvironment { repository, name } => {
+                line(Sign::Remove, "environment", name, format!("of {repository}, holds nothing of anybody else"))
+            }
+            Self::DeleteBranch { repository, branch } => line(
+                Sign::Remove,
+                "branch",
+                branch,
+                format!("of {repository}, with its open pull request if there is one"),
+            ),
+            Self::DeleteGithubRepository { repository, holds } => {
+                line(Sign::Remove, "GitHub repository", repository, holds.clone())
+            }
         }
     }
 
@@ -440,6 +513,8 @@ impl Step {
             Self::CreateOidcProvider { arn, .. } => vec![aws("iam:CreateOpenIDConnectProvider", arn)],
             Self::AddOidcAudience { arn, .. } => vec![aws("iam:AddClientIDToOpenIDConnectProvider", arn)],
             Self::CreateRole { arn, .. } => vec![aws("iam:CreateRole", arn), aws("iam:TagRole", arn)],
+            Self::TagRole { arn, .. } => vec![aws("iam:TagRole", arn)],
+            Self::TagUser { arn, .. } => vec![aws("iam:TagUser", arn)],
             Self::SetRoleTrust { arn, .. } => vec![aws("iam:UpdateAssumeRolePolicy", arn)],
             Self::SetRolePolicy { arn, .. } => vec![aws("iam:PutRolePolicy", arn)],
             Self::CreateUser { arn, .. } => vec![aws("iam:CreateUser", arn), aws("iam:TagUser", arn)],
@@ -448,6 +523,12 @@ impl Step {
             Self::DeactivateAccessKey { arn, .. } => vec![aws("iam:UpdateAccessKey", arn)],
             Self::WatchAccessKey { arn, .. } => vec![aws("iam:GetAccessKeyLastUsed", arn)],
             Self::DrainRuns { .. } => vec![Permission::Github("actions: read"), Permission::Github("secrets: read")],
+            // A tag on a commit that touches a workflow needs the same right as the commit.
+            Self::CheckAccess { .. } => vec![
+                Permission::Github("actions: write"),
+                Permission::Github("contents: write"),
+                Permission::Github("workflows: write"),
+            ],
             Self::IssueAccessKey { arn, .. } => vec![
                 aws("iam:CreateAccessKey", arn),
                 aws("iam:DeleteAccessKey", arn),
@@ -461,7 +542,7 @@ impl Step {
             Self::PutSecret { .. } => vec![Permission::Github("secrets: write")],
             Self::CommitFiles { commit, .. } => {
                 let mut needed = vec![Permission::Github("contents: write")];
-                if commit.files.keys().any(|path| path.starts_with(".github/workflows/")) {
+                if commit.touches_workflows() {
                     needed.push(Permission::Github("workflows: write"));
                 }
                 if matches!(commit.delivery, Delivery::PullRequest { .. }) {
@@ -472,6 +553,19 @@ impl Step {
             // A tag on a commit that touches a workflow needs the same right as the commit.
             Self::CreateRelease { .. } => {
                 vec![Permission::Github("contents: write"), Permission::Github("workflows: write")]
+            }
+            Self::DeleteRolePolicy { arn, .. } => vec![aws("iam:DeleteRolePolicy", arn)],
+            Self::DeleteRole { arn, .. } => vec![aws("iam:DeleteRole", arn)],
+            Self::DeleteUserPolicy { arn, .. } => vec![aws("iam:DeleteUserPolicy", arn)],
+            Self::DeleteUser { arn, .. } => vec![aws("iam:DeleteUser", arn)],
+            Self::DeleteSecret { .. } => vec![Permission::Github("secrets: write")],
+            Self::DeleteImages { arn, .. } => vec![aws("ecr:BatchDeleteImage", arn)],
+            Self::DeleteEcrRepository { arn, .. } => vec![aws("ecr:DeleteRepository", arn)],
+            Self::UntagEcrRepository { arn, .. } => vec![aws("ecr:UntagResource", arn)],
+            Self::DeleteEnvironment { .. } => vec![Permission::Github("administration: write")],
+            Self::DeleteBranch { .. } => vec![Permission::Github("contents: write")],
+            Self::DeleteGithubRepository { .. } => {
+                vec![Permission::Github("administration: write"), Permission::GithubScope("delete_repo")]
             }
         }
     }
@@ -484,6 +578,8 @@ impl Step {
             | Self::SetEcrScanOnPush { .. }
             | Self::SetEcrLifecycle { .. }
             | Self::TagEcrRepository { .. }
+            | Self::TagRole { .. }
+            | Self::TagUser { .. }
             | Self::AddOidcAudience { .. }
             | Self::SetRoleTrust { .. }
             | Self::SetRolePolicy { .. }
@@ -495,12 +591,24 @@ impl Step {
             | Self::DeleteAccessKey { .. }
             | Self::DeactivateAccessKey { .. }
             | Self::WatchAccessKey { .. }
-            | Self::DrainRuns { .. } => true,
+            | Self::DrainRuns { .. }
+            | Self::DeleteRolePolicy { .. }
+            | Self::DeleteRole { .. }
+            | Self::DeleteUserPolicy { .. }
+            | Self::DeleteUser { .. }
+            | Self::DeleteSecret { .. }
+            | Self::DeleteImages { .. }
+            | Self::DeleteEcrRepository { .. }
+            | Self::UntagEcrRepository { .. }
+            | Self::DeleteEnvironment { .. }
+            | Self::DeleteBranch { .. }
+            | Self::DeleteGithubRepository { .. } => true,
             Self::CreateEcrRepository { .. }
             | Self::CreateOidcProvider { .. }
             | Self::CreateRole { .. }
             | Self::CreateUser { .. }
             | Self::IssueAccessKey { .. }
+            | Self::CheckAccess { .. }
             | Self::CreateGithubRepository { .. }
             | Self::StartGithubHistory { .. }
             | Self::CommitFiles { .. }
@@ -511,6 +619,20 @@ impl Step {
 
 fn listed<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Bytes as people read them: `12.3 MB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    // One decimal of a size needs no more digits than a double has.
+    #[expect(clippy::cast_precision_loss)]
+    let bytes_f = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes_f / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes_f / 1e6),
+        _ => format!("{:.1} GB", bytes_f / 1e9),
+    }
 }
 
 fn describe_mutability(mutability: &TagMutability) -> String {
@@ -529,28 +651,4 @@ fn describe_policy(purpose: Purpose, repositories: &[EcrRepositoryName]) -> Stri
         Purpose::Read => "reads",
     };
     format!("{name}: {does} {} and nothing else", listed(repositories))
-}
-
-fn describe_trust(trust: &RoleTrust) -> String {
-    let tags = || listed(trust.config.outlets().iter().map(|outlet| &outlet.tag_pattern));
-    let context = match &trust.trusted {
-        Trusted::Publisher(SubjectContext::Environment(name)) => format!("environment {name}"),
-        Trusted::Publisher(SubjectContext::ReleaseTag) => format!("release tags {}", tags()),
-        Trusted::Reader(refs) => {
-            let each = refs.iter().map(|on| match on {
-                ReadingRef::ReleaseTag => format!("release tags {}", tags()),
-                ReadingRef::DefaultBranch => "the default branch".into(),
-            });
-            each.collect::<Vec<_>>().join(" and ")
-        }
-    };
-    match &trust.github {
-        Known::Now(github) => format!("assumable by {}, {context}, only", github.subject_prefix),
-        Known::After(_) => {
-            format!(
-                "assumable by {}, {context}, only (its ids are known after it is created)",
-                trust.config.github.repository
-            )
-        }
-    }
 }

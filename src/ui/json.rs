@@ -6,8 +6,8 @@ use super::report::Summary;
 use crate::apply::{Outcome, Report};
 use crate::failure::{Cause, Failure};
 use crate::model::names::Digest;
-use crate::plan::Plan;
 use crate::plan::step::{Line, Sign};
+use crate::plan::{Plan, Renamed};
 
 /// Raised when a field changes its meaning or goes; new fields don't raise it.
 pub const FORMAT_VERSION: u32 = 1;
@@ -16,6 +16,9 @@ pub const FORMAT_VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub struct PlanJson {
     pub format_version: u32,
+    /// The GitHub repository goes by another name than it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<RenamedJson>,
     pub changes: Vec<ChangeJson>,
     pub kept: Vec<KeptJson>,
     /// Images of others whose digest is new in the files.
@@ -33,6 +36,13 @@ pub struct ChangeJson {
     pub detail: String,
     /// Positions in `changes`, from 0, of what must have succeeded before.
     pub needs: Vec<usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RenamedJson {
+    /// `owner/name`
+    pub from: String,
+    pub to: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,11 +107,19 @@ struct ErrorJson {
     failure: FailureJson,
 }
 
+impl RenamedJson {
+    #[must_use]
+    pub fn new(renamed: &Renamed) -> Self {
+        Self { from: renamed.from.to_string(), to: renamed.to.to_string() }
+    }
+}
+
 impl PlanJson {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         Self {
             format_version: FORMAT_VERSION,
+            renamed: plan.renamed.as_ref().map(RenamedJson::new),
             changes: changes(plan),
             kept: plan.kept.iter().map(|kept| KeptJson { what: kept.what.clone(), why: kept.why.clone() }).collect(),
             pinned: pins(plan),

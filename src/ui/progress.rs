@@ -249,7 +249,7 @@ mod tests {
             [],
         );
         plan.add(Step::RestrictWorkflowToken { repository }, []);
-        plan.add(Step::DeleteAccessKey { arn, user, key_id: "AKIAEXAMPLE".into(), why: KeyEnd::Leftover }, []);
+        plan.add(Step::DeleteAccessKey { arn, user, key_id: "AKIAEXAMPLE".into(), end: KeyEnd::Leftover }, []);
         plan
     }
 

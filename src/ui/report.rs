@@ -8,8 +8,8 @@ use crate::apply::{Outcome, Report};
 use crate::failure::Failure;
 use crate::model::config::Config;
 use crate::model::iam::PolicyDocument;
-use crate::plan::Plan;
 use crate::plan::step::{Line, Sign, Step};
+use crate::plan::{Plan, Renamed};
 
 /// The narrowest column in which a detail is still pleasant to read.
 const DETAIL_MIN: usize = 30;
@@ -45,6 +45,11 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     let github = format!("{}, as {}", config.github.repository, who.github);
     for (label, text) in [("AWS", account), ("GitHub", github)] {
         paragraph(&style.paint(Paint::Bold, &pad(label, 6)), 8, &text, style, w)?;
+    }
+    if let Some(Renamed { from, to }) = &plan.renamed {
+        writeln!(w)?;
+        let text = format!("GitHub repository {from} is now {to}: sbi.toml and what depends on the name follow");
+        paragraph(&style.glyph(Glyph::Waiting), 2, &text, style, w)?;
     }
     writeln!(w)?;
     let lines: Vec<Line> = plan.nodes().iter().map(|node| node.step.describe()).collect();
@@ -85,6 +90,9 @@ fn print_files(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
         for path in commit.files.keys() {
             let sign = if commit.new_paths.contains(path) { Sign::Add } else { Sign::Change };
             writeln!(w, "  {} {}", sign.as_str(), harmless(path))?;
+        }
+        for path in &commit.deletions {
+            writeln!(w, "  {} {}", Sign::Remove.as_str(), harmless(path))?;
         }
     }
     Ok(())

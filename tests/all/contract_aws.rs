@@ -3,6 +3,7 @@
 
 mod against_moto;
 mod bad_networks;
+mod deletions;
 mod environment;
 mod new_keys;
 mod preflight;
@@ -40,7 +41,7 @@ fn hasty() -> Pace {
         pauses: [1, 2, 4, 5].map(Duration::from_millis).to_vec(),
         key_deadline: Duration::from_millis(60),
         between_successes: Duration::ZERO,
-        creation_deadline: Duration::from_millis(300),
+        settling_deadline: Duration::from_millis(300),
         ..Pace::default()
     }
 }

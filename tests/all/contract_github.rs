@@ -1,7 +1,7 @@
 //! The GitHub adapter against GitHub's own description, canned answers, `emulate` and PyNaCl.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -112,6 +112,7 @@ fn commit_of(files: &[(&str, &str)], delivery: Delivery) -> Commit {
         branch: Some("main".into()),
         whole_tree: false,
         new_paths: files.keys().cloned().collect(),
+        deletions: BTreeSet::new(),
         files,
         message: "Set up publishing".into(),
         delivery,
@@ -379,10 +380,19 @@ async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
         number,
     };
     for delivery in [Delivery::Push, by_request(None), by_request(Some(7))] {
-        let commit = commit_of(&[(".github/workflows/x.yml", "on: release")], delivery);
+        let mut commit = commit_of(&[(".github/workflows/x.yml", "on: release")], delivery);
+        commit.deletions.insert("README.md".into());
         github.commit(&commit, "main", &parent).await.unwrap();
     }
     github.create_release(&repository, &"v1.0.0".parse().unwrap(), "notes", &parent).await.unwrap();
+    github.delete_secret(&repository, "AWS_REGION").await.unwrap();
+    let held = github.environment_holdings(&repository, &"release".parse().unwrap()).await.unwrap();
+    assert!(held.rules.contains("required_reviewers") && !held.rules.contains("branch_policy"), "{held:?}");
+    assert!(!held.secrets.is_empty() && !held.variables.is_empty(), "{held:?}");
+    github.our_branches(&repository).await.unwrap();
+    github.delete_environment(&repository, &"release".parse().unwrap()).await.unwrap();
+    github.delete_branch(&repository, "sbi/setup").await.unwrap();
+    github.delete_repository(&repository).await.unwrap();
     for exchange in server.log() {
         let asked = (&exchange.request.method, &exchange.request.path);
         assert_ne!(exchange.answer.status, 400, "{asked:?}: {}", String::from_utf8_lossy(&exchange.answer.body));
@@ -397,6 +407,53 @@ async fn a_repository_that_is_not_there_costs_one_call() {
     let server = serve(|_| answer(404, &json!({"message": "Not Found"})));
     assert_eq!(client(&server.url(), "ghp_x").repository(&base()).await.unwrap(), None);
     assert_eq!(server.log().len(), 1);
+}
+
+/// Deleting a repository takes a scope of its own, and GitHub says 403 without it.
+#[tokio::test]
+async fn a_repository_is_deleted_with_the_scope_for_it_only() {
+    let server = serve(|_| {
+        answer(403, &json!({"message": "Must have admin rights to Repository."}))
+            .with("x-oauth-scopes", "repo, workflow")
+    });
+    let Err(failure) = client(&server.url(), "ghp_x").delete_repository(&base()).await else { panic!("deleted") };
+    assert!(matches!(failure.cause(), Cause::Denied { action, .. } if action == "scope delete_repo"), "{failure}");
+    assert!(failure.hints()[0].contains("gh auth refresh -s delete_repo"), "{:?}", failure.hints());
+    let server = serve(|_| answer(404, &json!({"message": "Not Found"})));
+    client(&server.url(), "ghp_x").delete_repository(&base()).await.unwrap();
+}
+
+/// A branch that is gone is refused with 422, as much else is.
+#[tokio::test]
+async fn a_branch_that_is_gone_is_deleted_and_a_protected_one_is_not() {
+    for there in [false, true] {
+        let server = serve(move |request| match request.method.as_str() {
+            "GET" if there => answer(200, &json!({"object": {"sha": "a"}})),
+            "GET" => answer(404, &json!({"message": "Not Found"})),
+            _ => answer(422, &json!({"message": "no"})),
+        });
+        let deleted = client(&server.url(), "ghp_x").delete_branch(&base(), "sbi/setup").await;
+        assert_eq!(deleted.is_err(), there);
+    }
+}
+
+/// GitHub answers 404 to what is gone and to what a token may not touch.
+#[tokio::test]
+async fn a_secret_that_is_gone_is_deleted_and_one_that_is_hidden_is_not() {
+    for there in [false, true] {
+        let server = serve(move |request| match request.method.as_str() {
+            "GET" if there => answer(200, &json!({"name": "A", "created_at": "x", "updated_at": "x"})),
+            _ => answer(404, &json!({"message": "Not Found"})),
+        });
+        let deleted = client(&server.url(), "github_pat_x").delete_secret(&base(), "A").await;
+        match deleted {
+            Ok(()) => assert!(!there, "a hidden secret counts as deleted"),
+            Err(failure) => {
+                assert!(there && matches!(failure.cause(), Cause::Denied { .. }), "{failure}");
+                assert!(failure.hints()[0].contains("secrets: write"), "{:?}", failure.hints());
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -459,6 +516,11 @@ async fn emulate_takes_repository_commits_pull_request_and_release() {
     github.commit(&second, "main", &id).await.unwrap();
     let seen = github.repository(&base()).await.unwrap().unwrap();
     assert_eq!(seen.files.len(), 3, "what is not in a commit stays");
+    let mut away = commit_of(&[], Delivery::Push);
+    away.deletions.insert("images/x/Dockerfile".into());
+    github.commit(&away, "main", &seen.head.unwrap()).await.unwrap();
+    let seen = github.repository(&base()).await.unwrap().unwrap();
+    assert_eq!(seen.files.keys().collect::<Vec<_>>(), ["README.md", "sbi.toml"], "and what is deleted goes");
 
     let head = seen.head.unwrap();
     let delivery = |number| Delivery::PullRequest {
@@ -499,7 +561,8 @@ async fn a_signed_commit_is_one_graphql_call_and_says_when_the_branch_moved() {
     for (reply, refused) in replies {
         let server = serve(move |_| answer(200, &reply));
         let parent = CommitId::told("parent");
-        let commit = commit_of(&[("a", "text")], Delivery::SignedPush);
+        let mut commit = commit_of(&[("a", "text")], Delivery::SignedPush);
+        commit.deletions.insert("b".into());
         let result = client(&server.url(), "ghp_x").commit(&commit, "main", &parent).await;
         let log = server.log();
         assert_eq!(log.len(), 1);
@@ -507,6 +570,7 @@ async fn a_signed_commit_is_one_graphql_call_and_says_when_the_branch_moved() {
         let input = serde_json::from_slice::<Value>(&log[0].request.body).unwrap()["variables"]["input"].clone();
         assert_eq!(input["expectedHeadOid"], "parent");
         assert_eq!(input["fileChanges"]["additions"][0], json!({"path": "a", "contents": "dGV4dA=="}));
+        assert_eq!(input["fileChanges"]["deletions"], json!([{"path": "b"}]));
         match (result, refused) {
             (Ok(Delivered::Commit { id, .. }), None) => assert_eq!(id.as_str(), "new"),
             (Err(failure), Some(text)) => assert!(failure.message().contains(text), "{failure}"),

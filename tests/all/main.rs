@@ -25,6 +25,8 @@ mod rotation;
 mod sandbox_aws;
 mod sandbox_github;
 mod secrecy;
+mod taking_back;
 mod templates;
 mod terminal;
+mod to_oidc;
 mod workflow_claims;

@@ -196,6 +196,7 @@ fn a_lock_is_read_back_as_it_was_written() {
     let mut images = Pins::default();
     images.insert("gcr.io/distroless/static:nonroot", Digest::new(format!("sha256:{}", "a".repeat(64))).unwrap());
     let lock = Lock {
+        repository: Some("acme/base".parse().unwrap()),
         templates: "1.2.3".into(),
         files: [("a/b.yml".to_owned(), BlobId::of(b"x"))].into(),
         uploaded: [("AWS_REGION".to_owned(), "sha256:0".to_owned())].into(),

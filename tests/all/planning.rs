@@ -1,5 +1,7 @@
 //! The planner and the executor against a model of the world: from any state, interrupted anywhere, in any order.
 
+mod rename;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +15,15 @@ use sbi::model::iam::PolicyDocument;
 use sbi::model::identity::publishing_policy;
 use sbi::model::lock::Lock;
 use sbi::model::observed::*;
-use sbi::model::registry::{OWNER_TAG, lifecycle_policy, ownership_tags, tag_mutability};
+use sbi::model::ownership::{OWNER_ID_TAG, OWNER_TAG};
+use sbi::model::registry::{lifecycle_policy, tag_mutability};
 use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::plan::setup::{fingerprint, plain_secrets, plan_setup};
 use sbi::plan::{Node, Plan, StepId};
 
 use crate::support::world::{Hit, World, desired, desired_of, fresh_repository, nothing, provider};
 
-fn run(plan: &Plan, world: &World) -> Report {
+pub(crate) fn run(plan: &Plan, world: &World) -> Report {
     run_watched(plan, world, &|_, _| {})
 }
 
@@ -33,7 +36,7 @@ fn plan_now(desired: &Desired, world: &World) -> Plan {
     plan_setup(desired, &world.observed.borrow())
 }
 
-fn lines(plan: &Plan) -> Vec<String> {
+pub(crate) fn lines(plan: &Plan) -> Vec<String> {
     plan.nodes()
         .iter()
         .map(|node| {
@@ -44,13 +47,13 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 /// With either sign-in, one image or several.
-fn any_desired() -> impl Strategy<Value = Desired> {
+pub(crate) fn any_desired() -> impl Strategy<Value = Desired> {
     let auth = prop_oneof![Just(Auth::Oidc), Just(Auth::AccessKey)];
     let images = prop::sample::subsequence(IMAGES.to_vec(), 1..=IMAGES.len());
     (auth, images).prop_map(|(auth, images)| desired_of(auth, &images))
 }
 
-const IMAGES: [&str; 3] = ["static-go", "base-go", "other"];
+pub(crate) const IMAGES: [&str; 3] = ["static-go", "base-go", "other"];
 
 /// The ECR repository of the only image, and those of several.
 const PLACES: [&str; 4] = ["acme/bases", "acme/bases/static-go", "acme/bases/base-go", "acme/bases/other"];
@@ -79,9 +82,15 @@ fn any_ecr_repository() -> impl Strategy<Value = EcrRepository> {
             scan_on_push,
             encryption: if kms { Encryption::Kms { dual_layer: false, key: None } } else { Encryption::Aes256 },
             lifecycle,
-            tags: if ours { ownership_tags(&desired(Auth::Oidc).config) } else { BTreeMap::new() },
+            tags: if ours { our_tags(true) } else { BTreeMap::new() },
         },
     )
+}
+
+/// The tags of what sbi made, by this version or by one that wrote no number yet.
+fn our_tags(numbered: bool) -> BTreeMap<String, String> {
+    let tags = [(OWNER_TAG, "acme/bases"), (OWNER_ID_TAG, "9")];
+    tags.into_iter().take(if numbered { 2 } else { 1 }).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn any_document() -> impl Strategy<Value = Option<PolicyDocument>> {
@@ -92,17 +101,21 @@ fn any_document() -> impl Strategy<Value = Option<PolicyDocument>> {
     ]
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-fn any_key() -> impl Strategy<Value = KeyFacts> {
+pub(crate) fn any_key() -> impl Strategy<Value = KeyFacts> {
     let used = prop_oneof![Just(None), (0..400_000_i64).prop_map(Some)];
     (0..500_000_i64, any::<bool>(), used).prop_map(|(created, active, used)| KeyFacts {
         id: format!("AKIAFOUND{created}"),
         active,
         created: at(created),
-        last_used: used.map(|after| KeyUse { at: at(created + after), service: "ecr".into(), region: "eu".into() }),
+        last_used: used.map(|after| KeyUse {
+            at: at(created + after),
+            service: "ecr".into(),
+            region: "eu-central-1".into(),
+        }),
     })
 }
 
@@ -113,8 +126,9 @@ prop_compose! {
         role in prop::option::of(any_document()),
         read_role in prop::option::of(any_document()),
         user in prop::option::of((any_document(), prop::collection::vec(any_key(), 0..=2))),
+        numbered in any::<bool>(),
     ) -> AwsObserved {
-        let tags = ownership_tags(&desired(Auth::Oidc).config);
+        let tags = our_tags(numbered);
         let mut aws = nothing().aws;
         aws.ecr_repositories = ecr.into_iter().map(|(name, found)| (name.parse().unwrap(), found)).collect();
         aws.oidc_provider = audience.map(provider);
@@ -212,7 +226,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_world()(aws in any_aws(), repository in prop::option::of(any_github_repository())) -> Observed {
+    pub(crate) fn any_world()(aws in any_aws(), repository in prop::option::of(any_github_repository())) -> Observed {
         let mut observed = nothing();
         observed.aws = aws;
         observed.github.repository = repository;
@@ -526,9 +540,10 @@ fn a_role_that_sbi_did_not_make_is_never_taken_over() {
     insta::assert_snapshot!(refusal(&desired, &observed), @r"
     IAM role sbi-publish-acme-bases exists and was not made by sbi
     choose another name: `--role-name NAME`
-    or hand it over: `aws iam tag-role --role-name sbi-publish-acme-bases --tags Key=sbi:github-repository,Value=acme/bases`
+    or hand it over: `aws iam tag-role --role-name sbi-publish-acme-bases --tags Key=sbi:github-repository,Value=acme/bases Key=sbi:adopted,Value=true`
     ");
-    observed.aws.role.as_mut().unwrap().tags.insert(OWNER_TAG.into(), "acme/other".into());
+    let tags = &mut observed.aws.role.as_mut().unwrap().tags;
+    tags.extend([(OWNER_TAG.to_owned(), "acme/other".to_owned()), (OWNER_ID_TAG.to_owned(), "10".to_owned())]);
     assert!(refusal(&desired, &observed).contains("belongs to GitHub repository acme/other"));
     let (desired, mut observed) = set_up(Auth::Oidc);
     observed.aws.read_role.as_mut().unwrap().tags.clear();
@@ -573,6 +588,26 @@ fn two_keys_that_others_use_leave_no_room_and_are_not_touched() {
     assert!(plan_setup(&desired, &observed).is_empty());
 }
 
+/// The mark tells what may be taken back from what was there before.
+#[test]
+fn an_adopted_ecr_repository_is_marked_as_such_and_a_created_one_is_not() {
+    let (desired, mut observed) = set_up(Auth::Oidc);
+    let name = "acme/bases".parse().unwrap();
+    let made = observed.aws.ecr_repositories.get_mut(&name).unwrap();
+    assert_eq!(made.tags.keys().collect::<Vec<_>>(), [OWNER_TAG, OWNER_ID_TAG]);
+    made.tags = BTreeMap::from([("team".to_owned(), "platform".to_owned())]);
+    let world = World::new(observed);
+    let plan = plan_now(&desired, &world);
+    assert_eq!(
+        lines(&plan),
+        [
+            "~ ECR repository acme/bases: marked as ours: sbi:adopted=true, sbi:github-repository=acme/bases, sbi:github-repository-id=9"
+        ]
+    );
+    assert!(run(&plan, &world).succeeded());
+    assert!(plan_now(&desired, &world).is_empty());
+}
+
 #[test]
 fn an_edited_file_stays_until_its_path_is_named() {
     let (mut desired, mut observed) = set_up(Auth::Oidc);
@@ -613,6 +648,7 @@ fn protected_branches_get_a_pull_request_and_the_release_waits_for_the_merge() {
             .collect(),
         files: desired.files.iter().map(|file| (file.path.clone(), file.blob_id())).collect(),
         templates: desired.templates.clone(),
+        repository: Some(desired.config.github.repository.clone()),
         ..Lock::default()
     });
     let third = plan_setup(&desired, &observed);

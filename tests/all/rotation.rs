@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use sbi::apply::{Outputs, Report, System, apply};
 use sbi::failure::Failure;
 use sbi::model::config::{Auth, Config};
-use sbi::model::observed::{CallerIdentity, KeyFacts, KeyObserved, KeyUse, TokenKind, User, Viewer};
-use sbi::model::registry::{OWNER_TAG, ownership_tags};
+use sbi::model::observed::{CallerIdentity, KeyFacts, KeyObserved, KeyUse, RepositoryNow, TokenKind, User, Viewer};
+use sbi::model::ownership::{OWNER_ID_TAG, ownership_tags};
 use sbi::plan::Plan;
 use sbi::plan::rotation::{LONGEST_WATCH, Rotation, plan_rotation, unfinished};
 use sbi::plan::step::{Produced, Step};
@@ -43,13 +43,14 @@ impl World {
     fn new(keys: Vec<KeyFacts>, written: i64, secret: &str) -> Self {
         let config = config(Auth::AccessKey);
         let arn = config.iam_arn(&format!("user/{}", config.user()));
-        let user = User { arn, policy: None, tags: ownership_tags(&config), keys };
+        let user = User { arn, policy: None, tags: ownership_tags(&config.github.repository, 9), keys };
         let caller = CallerIdentity {
             account: config.aws.account.clone(),
             arn: "arn:aws:iam::123456789012:user/operator".into(),
         };
         let viewer = Viewer { login: "acme".into(), id: 7, token: TokenKind::FineGrained };
-        let found = KeyObserved { caller, viewer, user: Some(user), secret_written: Some(at(written)) };
+        let repository = Some(RepositoryNow { id: 9, full_name: config.github.repository.to_string() });
+        let found = KeyObserved { caller, viewer, repository, user: Some(user), secret_written: Some(at(written)) };
         Self {
             found: RefCell::new(found),
             secret: RefCell::new(secret.into()),
@@ -373,18 +374,26 @@ fn what_can_not_be_rotated_is_refused_with_the_way_on() {
     `sbi apply` issues a new one
     ");
     insta::assert_snapshot!(changed(|found| found.caller.arn = found.user.as_ref().unwrap().arn.clone()), @"
-    you are signed in as IAM user sbi-publish-acme-bases, whose keys this plan would change
-    sign in as somebody else: sbi does not change the identity that runs it
+    you are signed in as IAM user sbi-publish-acme-bases, which this plan would change
+    sign in as somebody else: sbi does not change the rights of the identity that runs it
     ");
     insta::assert_snapshot!(changed(|found| found.caller.account = "999999999999".parse().unwrap()), @"
     these AWS credentials belong to account 999999999999, `sbi.toml` pins 123456789012
     you are arn:aws:iam::123456789012:user/operator: choose another profile with `--profile NAME` or AWS_PROFILE
     ");
     insta::assert_snapshot!(
-        changed(|found| drop(found.user.as_mut().unwrap().tags.insert(OWNER_TAG.into(), "evil/bases".into()))), @"
-    IAM user sbi-publish-acme-bases belongs to GitHub repository evil/bases
+        changed(|found| drop(found.user.as_mut().unwrap().tags.insert(OWNER_ID_TAG.into(), "10".into()))), @"
+    IAM user sbi-publish-acme-bases belongs to GitHub repository acme/bases with the number 10, and acme/bases has the number 9
     choose another name: `--user-name NAME`
+    `gh api repositories/10 --jq .full_name` tells what that repository is called now: it goes into sbi.toml when it is yours
+    or hand it over: `aws iam tag-user --user-name sbi-publish-acme-bases --tags Key=sbi:github-repository-id,Value=9 Key=sbi:adopted,Value=true`
     ");
+    insta::assert_snapshot!(
+        changed(|found| found.repository.as_mut().unwrap().full_name = "acme/hardened".into()), @r#"
+    acme/bases is called acme/hardened now
+    put `repository = "acme/hardened"` into sbi.toml
+    or have `sbi apply` follow it, with all that names it
+    "#);
     let config = config(Auth::Oidc);
     let (grace, drain) = (LONGEST_WATCH, LONGEST_WATCH);
     let rotation = Rotation { config: &config, grace, drain, finish: false, now: at(100 * DAY) };

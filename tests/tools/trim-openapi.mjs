@@ -32,6 +32,8 @@ const wanted = {
   [`${repo}/environments/{environment_name}`]: "get put delete",
   [`${repo}/environments/{environment_name}/deployment-branch-policies`]: "get post",
   [`${repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}`]: "get put delete",
+  [`${repo}/environments/{environment_name}/secrets`]: "get",
+  [`${repo}/environments/{environment_name}/variables`]: "get",
   [`${repo}/contents/{path}`]: "get put delete",
   [`${repo}/git/blobs`]: "post",
   [`${repo}/git/blobs/{file_sha}`]: "get",

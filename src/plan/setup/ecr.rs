@@ -1,28 +1,45 @@
 //! The ECR repositories, one an image: created, or adopted with their differences as changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::keep;
+use super::github::Ground;
+use super::{keep, owned_by};
+use crate::failure::Failure;
 use crate::model::desired::Desired;
 use crate::model::names::EcrRepositoryName;
 use crate::model::observed::{EcrRepository, Encryption, Observed, TagMutability};
-use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
-use crate::plan::Plan;
-use crate::plan::step::Step;
+use crate::model::ownership::{Claimant, OWNER_ID_TAG, Owner};
+use crate::model::registry::{lifecycle_policy, tag_mutability};
+use crate::plan::step::{Ownership, Step};
+use crate::plan::{Plan, StepId};
 
 /// The most exclusion filters that ECR takes (Amazon ECR API reference, `CreateRepository`).
 const MOST_FILTERS: usize = 5;
 
-pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed, ground: &Ground) {
+    let claimant = Claimant::new(&desired.config.github.repository, observed.github.repository.as_ref());
     for outlet in desired.config.outlets() {
         let place = Place {
             arn: desired.config.ecr_repository_arn(&outlet.ecr_repository),
             name: outlet.ecr_repository,
-            tags: ownership_tags(&desired.config),
+            owner: ground.ownership(&desired.config),
+            after: ground.created,
         };
         match observed.aws.ecr_repositories.get(&place.name) {
             None => create(plan, place),
-            Some(found) => adopt(plan, place, found),
+            Some(found) => match claimant.owner_of(&found.tags, None) {
+                Owner::Ours => adopt(plan, place, found),
+                // A name alone may be an old one: an ECR repository is adopted, with the new one as a change.
+                Owner::Unmarked | Owner::Other { id: None, .. } => {
+                    // One that sbi made carries its mark since its creation: whatever lacks it was there before.
+                    let owner = Ownership { adopted: true, ..place.owner };
+                    adopt(plan, Place { owner, ..place }, found);
+                }
+                Owner::Other { name, id: Some(id) } => {
+                    let whose = owned_by(name.as_deref(), Some(&id), &claimant);
+                    plan.refusals.push(of_another(&place, &whose, desired));
+                }
+            },
         }
     }
 }
@@ -31,18 +48,30 @@ pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
 struct Place {
     arn: String,
     name: EcrRepositoryName,
-    tags: BTreeMap<String, String>,
+    owner: Ownership,
+    /// The step that its owner's number is known after.
+    after: Option<StepId>,
 }
 
-fn create(plan: &mut Plan, Place { arn, name, tags }: Place) {
+/// Another GitHub repository publishes there.
+fn of_another(place: &Place, whose: &str, desired: &Desired) -> Failure {
+    Failure::usage(format!("ECR repository {} {whose}", place.name))
+        .hinted("publish to another one: `--ecr-repository NAME`")
+        .hinted(format!(
+            "or hand it over: `aws ecr untag-resource --region {} --resource-arn {} --tag-keys {OWNER_ID_TAG}`",
+            desired.config.aws.region, place.arn
+        ))
+}
+
+fn create(plan: &mut Plan, Place { arn, name, owner, after }: Place) {
     let created = plan.add(
-        Step::CreateEcrRepository { arn: arn.clone(), name: name.clone(), tag_mutability: tag_mutability(), tags },
-        [],
+        Step::CreateEcrRepository { arn: arn.clone(), name: name.clone(), tag_mutability: tag_mutability(), owner },
+        after,
     );
     plan.add(Step::SetEcrLifecycle { arn, name, policy: lifecycle_policy(), replaces: false }, [created]);
 }
 
-fn adopt(plan: &mut Plan, Place { arn, name, tags }: Place, found: &EcrRepository) {
+fn adopt(plan: &mut Plan, Place { arn, name, owner, after }: Place, found: &EcrRepository) {
     if let Some(to) = stricter(&found.tag_mutability) {
         let from = found.tag_mutability.clone();
         plan.add(Step::SetEcrTagMutability { arn: arn.clone(), name: name.clone(), from, to }, []);
@@ -65,8 +94,8 @@ fn adopt(plan: &mut Plan, Place { arn, name, tags }: Place, found: &EcrRepositor
     if let Encryption::Kms { .. } = found.encryption {
         keep(plan, format!("encryption of {name}"), "uses a KMS key; ECR fixes it at creation");
     }
-    if !tags.iter().all(|(key, value)| found.tags.get(key) == Some(value)) {
-        plan.add(Step::TagEcrRepository { arn, name, tags }, []);
+    if !owner.is_told_by(&found.tags) {
+        plan.add(Step::TagEcrRepository { arn, name, owner }, after);
     }
 }
 

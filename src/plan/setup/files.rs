@@ -17,7 +17,7 @@ use crate::plan::step::Step;
 use crate::plan::{Known, Plan, StepId};
 
 /// The branch of sbi's own pull request.
-const PULL_REQUEST_BRANCH: &str = "sbi/setup";
+pub(in crate::plan) const PULL_REQUEST_BRANCH: &str = "sbi/setup";
 
 /// The workflow that a release must start.
 pub(super) const WORKFLOW: &str = ".github/workflows/publish-to-ecr.yml";
@@ -93,6 +93,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
         lock.uploaded.insert(name.into(), fingerprint(&value));
     }
     lock.images.clone_from(&desired.images);
+    lock.repository = Some(desired.config.github.repository.clone());
     let mut pinned = Pins::default();
     for (reference, digest) in desired.images.iter() {
         if rendered_before.images.get(reference) != Some(digest) {
@@ -114,13 +115,14 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
     Comparison { changes, new_paths, kept, pinned, lock: lock_id }
 }
 
+/// `before` are the steps that `sbi.lock` must not get ahead of.
 pub(super) fn plan(
     plan: &mut Plan,
     desired: &Desired,
     observed: &Observed,
     ground: &Ground,
     comparison: Comparison,
-    rewritten: &[StepId],
+    before: &[StepId],
 ) -> Landing {
     for (path, state) in &comparison.kept {
         report_kept(plan, path, *state);
@@ -132,7 +134,7 @@ pub(super) fn plan(
     let landing = if comparison.changes.is_empty() {
         Landing::Branch(ground.parent.clone())
     } else {
-        plan_commit(plan, desired, observed.github.repository.as_ref(), ground, rewritten, comparison)
+        plan_commit(plan, desired, observed.github.repository.as_ref(), ground, before, comparison)
     };
     if foreign_workflow { Landing::ForeignWorkflow } else { landing }
 }
@@ -191,7 +193,7 @@ fn plan_commit(
     desired: &Desired,
     found: Option<&GithubRepository>,
     ground: &Ground,
-    rewritten: &[StepId],
+    before: &[StepId],
     comparison: Comparison,
 ) -> Landing {
     let Comparison { changes: files, new_paths, pinned, .. } = comparison;
@@ -231,12 +233,13 @@ fn plan_commit(
             whole_tree: found.is_none(),
             files,
             new_paths,
+            deletions: BTreeSet::new(),
             message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
             delivery,
         }),
     };
     plan.pinned = pinned;
-    let id = plan.add(step, rewritten.iter().copied().chain(needs_parent));
+    let id = plan.add(step, before.iter().copied().chain(needs_parent));
     if by_pull_request {
         plan.waiting.push("merge the pull request of this run, then run `sbi apply`".into());
         Landing::PullRequest

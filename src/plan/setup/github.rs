@@ -4,9 +4,9 @@ use crate::failure::{Cause, Failure};
 use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
-use crate::model::names::EnvironmentName;
+use crate::model::names::{EnvironmentName, GithubRepositoryName};
 use crate::model::observed::{GithubIdentity, GithubRepository, Observed, TokenKind};
-use crate::plan::step::{AdmittedRefs, Step};
+use crate::plan::step::{AdmittedRefs, Ownership, Step};
 use crate::plan::{Known, Plan, StepId};
 
 use super::keep;
@@ -21,6 +21,13 @@ pub(super) struct Ground {
     pub(super) identity: Known<GithubIdentity>,
     /// The commit that the files go on top of.
     pub(super) parent: Known<CommitId>,
+}
+
+impl Ground {
+    /// What marks an AWS resource as this repository's.
+    pub(super) fn ownership(&self, config: &Config) -> Ownership {
+        Ownership { repository: config.github.repository.clone(), github: self.identity.clone(), adopted: false }
+    }
 }
 
 /// Why nothing may be planned on this GitHub repository, all reasons at once.
@@ -50,25 +57,10 @@ pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
         }
         return refusals;
     };
-    if !found.full_name.eq_ignore_ascii_case(&wanted.to_string()) {
-        refusals.push(
-            Failure::usage(format!("{wanted} is called {} now", found.full_name))
-                .hinted(format!("put `repository = \"{}\"` into sbi.toml", found.full_name)),
-        );
-    }
-    if found.archived {
-        refusals.push(
-            Failure::usage(format!("{wanted} is archived and takes no change"))
-                .hinted(format!("unarchive it: `gh repo unarchive {wanted}`")),
-        );
-    }
-    if !found.can_admin {
-        refusals.push(
-            Failure::new(format!("{} is no administrator of {wanted}", github.viewer.login))
-                .because(Cause::Denied { action: "administration: write".into(), resource: Some(wanted.to_string()) })
-                .hinted("secrets, environments and Actions settings need an administrator: ask an owner for that role"),
-        );
-    }
+    // One that sbi has set up is followed to its new name before anything is planned.
+    refusals.extend(renamed(wanted, &found.full_name));
+    refusals.extend(archived(&desired.config, observed));
+    refusals.extend(no_administrator(&desired.config, observed));
     if found.actions.as_ref().is_some_and(|actions| !actions.enabled) {
         refusals.push(
             Failure::usage(format!("GitHub Actions is switched off in {wanted}"))
@@ -76,6 +68,35 @@ pub(super) fn refusals(desired: &Desired, observed: &Observed) -> Vec<Failure> {
         );
     }
     refusals
+}
+
+/// GitHub redirects a former name, and nothing may be planned on a name that somebody else can take tomorrow.
+pub(in crate::plan) fn renamed(wanted: &GithubRepositoryName, full_name: &str) -> Option<Failure> {
+    (!wanted.is(full_name)).then(|| {
+        Failure::usage(format!("{wanted} is called {full_name} now"))
+            .hinted(format!("put `repository = \"{full_name}\"` into sbi.toml"))
+    })
+}
+
+/// An archived repository refuses every change.
+pub(in crate::plan) fn archived(config: &Config, observed: &Observed) -> Option<Failure> {
+    let wanted = &config.github.repository;
+    let found = observed.github.repository.as_ref()?;
+    found.archived.then(|| {
+        Failure::usage(format!("{wanted} is archived and takes no change"))
+            .hinted(format!("unarchive it: `gh repo unarchive {wanted}`"))
+    })
+}
+
+/// Most of what sbi changes takes the role of an administrator.
+pub(in crate::plan) fn no_administrator(config: &Config, observed: &Observed) -> Option<Failure> {
+    let wanted = &config.github.repository;
+    let found = observed.github.repository.as_ref()?;
+    (!found.can_admin).then(|| {
+        Failure::new(format!("{} is no administrator of {wanted}", observed.github.viewer.login))
+            .because(Cause::Denied { action: "administration: write".into(), resource: Some(wanted.to_string()) })
+            .hinted("secrets, environments and Actions settings need an administrator: ask an owner for that role")
+    })
 }
 
 pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) -> Ground {
@@ -148,7 +169,7 @@ fn plan_settings(plan: &mut Plan, desired: &Desired, found: &GithubRepository) {
 }
 
 /// The environments that jobs with credentials run in, and which refs deploy to each.
-fn environments(
+pub(in crate::plan) fn environments(
     config: &Config,
     default_branch: impl Fn() -> Known<String>,
 ) -> impl Iterator<Item = (EnvironmentName, AdmittedRefs)> {

@@ -1,4 +1,4 @@
-//! Plans a publisher's whole set-up, in phases: ECR repositories, GitHub repository and its settings, the
+//! Plans a publisher's whole set-up, in phases: GitHub repository and its settings, ECR repositories, the
 //! identities of CI, secrets, files, releases. A phase returns the steps that later ones must wait for.
 
 mod ecr;
@@ -6,6 +6,7 @@ mod files;
 mod github;
 mod identity;
 mod release;
+mod rename;
 mod secrets;
 
 use super::{Kept, Plan};
@@ -13,40 +14,64 @@ use crate::failure::Failure;
 use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::observed::{CallerIdentity, Observed};
+use crate::model::ownership::Claimant;
 
-pub(super) use identity::not_ours;
 pub use release::next_free;
+pub use rename::{followed, settled};
 pub use secrets::{fingerprint, plain_secrets};
+
+pub(super) use files::PULL_REQUEST_BRANCH;
+pub(super) use github::{archived, environments, no_administrator, renamed};
+pub(super) use identity::{not_ours, own_identity};
+pub(super) use secrets::is_plain_secret;
 
 /// The steps from what was found to what is wanted. Empty when nothing differs.
 pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    let (config, caller) = (&desired.config, &observed.aws.caller);
-    plan.refusals.extend((caller.account != config.aws.account).then(|| wrong_account(config, caller)));
+    plan.refusals.extend(wrong_account(&desired.config, &observed.aws.caller));
     plan.refusals.extend(github::refusals(desired, observed));
     if !plan.refusals.is_empty() {
         return plan;
     }
-    ecr::plan(&mut plan, desired, observed);
+    rename::plan(&mut plan, desired, observed);
     let ground = github::plan(&mut plan, desired, observed);
-    match desired.config.publish.auth {
+    ecr::plan(&mut plan, desired, observed, &ground);
+    let mut before_lock = match desired.config.publish.auth {
         Auth::Oidc => identity::plan_roles(&mut plan, desired, observed, &ground),
         Auth::AccessKey => identity::plan_user(&mut plan, desired, observed, &ground),
-    }
+    };
     let comparison = files::compare(desired, observed);
     let recorded = comparison.lock_awaits_merge(observed);
-    let rewritten = secrets::plan(&mut plan, desired, observed, &ground, recorded);
-    let files = files::plan(&mut plan, desired, observed, &ground, comparison, &rewritten);
+    before_lock.extend(secrets::plan(&mut plan, desired, observed, &ground, recorded));
+    let files = files::plan(&mut plan, desired, observed, &ground, comparison, &before_lock);
     release::plan(&mut plan, desired, observed, files);
     plan
 }
 
-pub(super) fn wrong_account(config: &Config, caller: &CallerIdentity) -> Failure {
+/// Credentials of another account than `sbi.toml` pins.
+pub(super) fn wrong_account(config: &Config, caller: &CallerIdentity) -> Option<Failure> {
     let wanted = &config.aws.account;
-    Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
-        .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
+    (caller.account != *wanted).then(|| {
+        Failure::usage(format!("these AWS credentials belong to account {}, `sbi.toml` pins {wanted}", caller.account))
+            .hinted(format!("you are {}: choose another profile with `--profile NAME` or AWS_PROFILE", caller.arn))
+    })
 }
 
-fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
+/// `belongs to GitHub repository acme/old with the number 9, and acme/base has the number 12`
+pub(super) fn owned_by(name: Option<&str>, id: Option<&str>, claimant: &Claimant) -> String {
+    let name = name.map_or_else(|| "another GitHub repository".to_owned(), |name| format!("GitHub repository {name}"));
+    match (id, claimant.id) {
+        (None, _) => format!("belongs to {name}"),
+        (Some(id), Some(ours)) => {
+            format!("belongs to {name} with the number {id}, and {} has the number {ours}", claimant.repository)
+        }
+        (Some(id), None) => {
+            format!("belongs to {name} with the number {id}, which is deleted, or elsewhere and hidden from this token")
+        }
+    }
+}
+
+/// Says that something stays, and why.
+pub(super) fn keep(plan: &mut Plan, what: impl Into<String>, why: impl Into<String>) {
     plan.kept.push(Kept { what: what.into(), why: why.into() });
 }

@@ -19,6 +19,11 @@ const ECR_REPOSITORY_SECRET: &str = "ECR_REPOSITORY";
 /// Every secret that is none in itself, in one rendering or another.
 const PLAIN_SECRETS: [&str; 4] = [ROLE_SECRET, "AWS_REGION", "ECR_REGISTRY", ECR_REPOSITORY_SECRET];
 
+/// Whether a secret of this name is none in itself, in one rendering or another.
+pub(in crate::plan) fn is_plain_secret(name: &str) -> bool {
+    PLAIN_SECRETS.contains(&name)
+}
+
 /// Name → value of every secret whose value planning knows.
 #[must_use]
 pub fn plain_secrets(config: &Config) -> Vec<(&'static str, String)> {
@@ -75,6 +80,7 @@ pub(super) fn plan(
                 continue;
             }
             let why = match name {
+                ACCESS_KEY_SECRET => "holds an access key of before OIDC: `sbi rotate-keys --to-oidc` takes both back",
                 _ if PLAIN_SECRETS.contains(&name) => "is read by no workflow of sbi's: they name what it holds",
                 "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "is read by no workflow of sbi's",
                 _ => "is not sbi's",

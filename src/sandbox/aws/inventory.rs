@@ -32,10 +32,10 @@ fn documents(policies: &InlinePolicies) -> BTreeMap<&str, &str> {
 }
 
 fn user_facts(user: &User) -> Value {
-    let User { id, arn, path, created, tags, policies } = user;
+    let User { id, arn, path, created, tags, policies, foreign } = user;
     json!({
         "id": id, "arn": arn, "path": path, "created": created.to_string(), "tags": tags,
-        "policies": documents(policies),
+        "policies": documents(policies), "foreign": foreign.len(),
     })
 }
 
@@ -44,10 +44,11 @@ fn key_facts(key: &Key) -> Value {
 }
 
 fn role_facts(role: &Role) -> Value {
-    let Role { id, arn, path, created, description, longest_session, tags, trust, policies } = role;
+    let Role { id, arn, path, created, description, longest_session, tags, trust, policies, foreign } = role;
     json!({
         "id": id, "arn": arn, "path": path, "created": created.to_string(), "description": description,
         "longest_session": longest_session, "tags": tags, "trust": trust.text, "policies": documents(policies),
+        "foreign": foreign.len(),
     })
 }
 

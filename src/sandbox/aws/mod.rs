@@ -65,6 +65,33 @@ pub struct PerformedCall {
     pub caller_arn: String,
 }
 
+/// Something that somebody else put on a user or a role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Foreign {
+    /// By ARN.
+    ManagedPolicy(String),
+    /// By name; a role's.
+    InstanceProfile(String),
+    /// By name; a user's.
+    Group(String),
+    /// By serial number; a user's.
+    MfaDevice(String),
+    /// A user's, for the console.
+    Password,
+}
+
+impl Foreign {
+    fn what(&self) -> &'static str {
+        match self {
+            Self::ManagedPolicy(_) => "attached policies",
+            Self::InstanceProfile(_) => "instance profiles",
+            Self::Group(_) => "group memberships",
+            Self::MfaDevice(_) => "MFA devices",
+            Self::Password => "login profile",
+        }
+    }
+}
+
 /// The running stand-in; it stops when dropped.
 pub struct AwsStandIn {
     server: Server,
@@ -146,6 +173,45 @@ impl AwsStandIn {
         if let Some(role) = self.world().roles.get_mut(role) {
             role.trust = state::Document { text: document.to_json(), document };
         }
+    }
+
+    /// Somebody else puts something on a user.
+    pub fn hang_on_user(&self, user: &str, foreign: Foreign) {
+        if let Some(user) = self.world().users.get_mut(user) {
+            user.foreign.insert(foreign);
+        }
+    }
+
+    /// Somebody else puts something on a role.
+    pub fn hang_on_role(&self, role: &str, foreign: Foreign) {
+        if let Some(role) = self.world().roles.get_mut(role) {
+            role.foreign.insert(foreign);
+        }
+    }
+
+    /// The tags of a role.
+    #[must_use]
+    pub fn role_tags(&self, role: &str) -> Option<BTreeMap<String, String>> {
+        self.world().roles.get(role).map(|role| role.tags.clone())
+    }
+
+    /// Where and when a key was last used.
+    pub fn set_key_use(&self, key_id: &str, last: KeyUse) {
+        if let Some(key) = self.world().keys.get_mut(key_id) {
+            key.last_used = Some(last);
+        }
+    }
+
+    /// Pushes an image without layers past all rights; the digest, or `None` when there is no such repository.
+    pub fn add_image(&self, repository: &str, tag: Option<&str>) -> Option<String> {
+        ecr::add_image(&mut self.world(), repository, tag)
+    }
+
+    /// The tags of an ECR repository.
+    #[must_use]
+    pub fn repository_tags(&self, repository: &str) -> Option<BTreeMap<String, String>> {
+        let world = self.world();
+        world.repositories.iter().find(|((_, name), _)| name == repository).map(|(_, found)| found.tags.clone())
     }
 
     /// Somebody else switches scanning off.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::ecr::{Download, Repository};
-use super::{AwsOptions, Clock, OPERATOR, PerformedCall};
+use super::{AwsOptions, Clock, Foreign, OPERATOR, PerformedCall};
 use crate::model::iam::{PolicyDocument, Statement, Values};
 use crate::model::names::AccountId;
 use crate::model::observed::{KeyFacts, KeyUse};
@@ -43,6 +43,7 @@ pub(super) struct User {
     pub(super) created: Timestamp,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) policies: InlinePolicies,
+    pub(super) foreign: BTreeSet<Foreign>,
 }
 
 pub(super) struct Role {
@@ -56,6 +57,7 @@ pub(super) struct Role {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) trust: Document,
     pub(super) policies: InlinePolicies,
+    pub(super) foreign: BTreeSet<Foreign>,
 }
 
 pub(super) struct Provider {
@@ -131,6 +133,7 @@ impl World {
             created: (world.clock)(),
             tags: BTreeMap::new(),
             policies: InlinePolicies::default(),
+            foreign: BTreeSet::new(),
         };
         world.users.insert(OPERATOR.into(), operator);
         world.operator_key = world.add_key(OPERATOR).id().to_owned();

@@ -1,8 +1,12 @@
 //! Environments and which refs may deploy to them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
+use super::accounts::{merge, simple};
 use super::reply::{Reply, no_content, not_found, ok, unprocessable};
+
 use super::routes::Call;
 use super::world::{DeploymentPolicy, Environment, Pattern, Repository, World, stamp};
 
@@ -23,15 +27,18 @@ fn environment_mut<'w>(world: &'w mut World, call: &Call<'_>) -> Reply<&'w mut E
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Reply {
     let repository = available(world, call.repository)?;
     let root = root(world, repository, call.base);
-    let all = repository.environments.iter().map(|(name, environment)| describe(name, environment, &root)).collect();
-    call.page().counted("environments", all)
+    let all = repository
+        .environments
+        .iter()
+        .map(|(name, environment)| describe(world, name, environment, (call.base, &root)));
+    call.page().counted("environments", all.collect())
 }
 
 pub(super) fn get(world: &mut World, call: &Call<'_>) -> Reply {
     let repository = available(world, call.repository)?;
     let name = call.parameter(0);
     let environment = repository.environments.get(name).ok_or_else(not_found)?;
-    ok(&describe(name, environment, &root(world, repository, call.base)))
+    ok(&describe(world, name, environment, (call.base, &root(world, repository, call.base))))
 }
 
 pub(super) fn put(world: &mut World, call: &Call<'_>) -> Reply {
@@ -54,6 +61,15 @@ pub(super) fn put(world: &mut World, call: &Call<'_>) -> Reply {
             }
         },
     };
+    let wait_timer = call.body["wait_timer"].as_u64().unwrap_or(0);
+    if wait_timer > 43_200 {
+        return Err(unprocessable("wait_timer must be at most 43200 minutes"));
+    }
+    let sent = call.body["reviewers"].as_array().into_iter().flatten();
+    let reviewers: BTreeSet<u64> = sent.filter_map(|reviewer| reviewer["id"].as_u64()).collect();
+    if reviewers.len() > 6 || reviewers.iter().any(|id| !world.accounts.contains_key(id)) {
+        return Err(unprocessable("reviewers are at most six people or teams that can read the repository"));
+    }
     let now = world.now();
     let id = world.id();
     let environment = world.repository_mut(call.repository)?.environments.entry(name).or_insert_with(|| Environment {
@@ -62,8 +78,15 @@ pub(super) fn put(world: &mut World, call: &Call<'_>) -> Reply {
         updated: now,
         policy: DeploymentPolicy::Any,
         patterns: Vec::new(),
+        secrets: BTreeSet::new(),
+        variables: BTreeMap::new(),
+        reviewers: BTreeSet::new(),
+        wait_timer: 0,
     });
     environment.updated = now;
+    // What is not sent is taken off.
+    environment.reviewers = reviewers;
+    environment.wait_timer = wait_timer;
     if let Some(policy) = policy {
         environment.policy = policy;
         if policy != DeploymentPolicy::Custom {
@@ -85,6 +108,20 @@ pub(super) fn list_patterns(world: &mut World, call: &Call<'_>) -> Reply {
         return call.page().counted("branch_policies", Vec::new());
     }
     call.page().counted("branch_policies", environment.patterns.iter().map(pattern).collect())
+}
+
+pub(super) fn list_secrets(world: &mut World, call: &Call<'_>) -> Reply {
+    let environment = environment_mut(world, call)?;
+    let at = stamp(environment.updated);
+    let each = environment.secrets.iter().map(|name| json!({"name": name, "created_at": at, "updated_at": at}));
+    call.page().counted("secrets", each.collect())
+}
+
+pub(super) fn list_variables(world: &mut World, call: &Call<'_>) -> Reply {
+    let environment = environment_mut(world, call)?;
+    let at = stamp(environment.updated);
+    let one = |(name, value)| json!({"name": name, "value": value, "created_at": at, "updated_at": at});
+    call.page().counted("variables", environment.variables.iter().map(one).collect())
 }
 
 pub(super) fn add_pattern(world: &mut World, call: &Call<'_>) -> Reply {
@@ -158,7 +195,12 @@ fn root(world: &World, repository: &Repository, base: &str) -> (String, String) 
     (format!("{base}/repos/{full_name}/environments"), format!("{base}/{full_name}/deployments"))
 }
 
-fn describe(name: &str, environment: &Environment, (api, pages): &(String, String)) -> Value {
+fn describe(
+    world: &World,
+    name: &str,
+    environment: &Environment,
+    (base, (api, pages)): (&str, &(String, String)),
+) -> Value {
     let policy = match environment.policy {
         DeploymentPolicy::Any => Value::Null,
         policy => json!({
@@ -166,12 +208,25 @@ fn describe(name: &str, environment: &Environment, (api, pages): &(String, Strin
             "custom_branch_policies": policy == DeploymentPolicy::Custom,
         }),
     };
-    let rules = match environment.policy {
-        DeploymentPolicy::Any => json!([]),
-        DeploymentPolicy::ProtectedBranches | DeploymentPolicy::Custom => {
-            json!([{"id": environment.id, "node_id": format!("GA_{}", environment.id), "type": "branch_policy"}])
-        }
+    let mut rules = Vec::new();
+    let mut add = |rest: Value| {
+        let id = environment.id + rules.len() as u64;
+        let mut rule = json!({"id": id, "node_id": format!("GA_{id}")});
+        merge(&mut rule, rest);
+        rules.push(rule);
     };
+    if environment.wait_timer > 0 {
+        add(json!({"type": "wait_timer", "wait_timer": environment.wait_timer}));
+    }
+    if !environment.reviewers.is_empty() {
+        let people = environment.reviewers.iter().filter_map(|id| world.accounts.get(id));
+        let people = people.map(|account| json!({"type": "User", "reviewer": simple(account, base)}));
+        let people: Vec<Value> = people.collect();
+        add(json!({"type": "required_reviewers", "prevent_self_review": false, "reviewers": people}));
+    }
+    if environment.policy != DeploymentPolicy::Any {
+        add(json!({"type": "branch_policy"}));
+    }
     json!({
         "id": environment.id, "node_id": format!("EN_{}", environment.id), "name": name,
         "url": format!("{api}/{name}"), "html_url": format!("{pages}/activity_log?environments_filter={name}"),

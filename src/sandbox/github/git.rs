@@ -120,7 +120,12 @@ pub(super) fn delete_ref(world: &mut World, call: &Call<'_>) -> Reply {
     if name.strip_prefix("refs/tags/").is_some_and(immutable) {
         return Err(unprocessable("Cannot delete a tag that an immutable release uses"));
     }
-    world.repository_mut(call.repository)?.refs.remove(&name);
+    let repository = world.repository_mut(call.repository)?;
+    repository.refs.remove(&name);
+    // A pull request can't outlive the branch that it comes from.
+    for pull in &mut repository.pulls {
+        pull.open &= name.strip_prefix("refs/heads/") != Some(&pull.head);
+    }
     no_content()
 }
 

@@ -135,7 +135,7 @@ pub(super) fn snapshot(world: &World, full_name: &str) -> Option<RepositorySnaps
                 RunSnapshot {
                     id: run.id,
                     workflow: run.path.clone(),
-                    tag: run.tag.clone(),
+                    tag: run.branch().to_owned(),
                     commit: run.head.clone(),
                     status,
                     conclusion,
@@ -284,8 +284,49 @@ impl GithubStandIn {
                 name: (*pattern).to_owned(),
                 kind: "tag".into(),
             });
-            let environment = Environment { id, created: now, updated: now, policy, patterns: patterns.collect() };
+            let environment = Environment {
+                id,
+                created: now,
+                updated: now,
+                policy,
+                patterns: patterns.collect(),
+                secrets: BTreeSet::new(),
+                variables: BTreeMap::new(),
+                reviewers: BTreeSet::new(),
+                wait_timer: 0,
+            };
             repository.environments.insert(name.to_owned(), environment);
+        });
+    }
+
+    fn arrange_environment(&self, full_name: &str, name: &str, change: impl FnOnce(&mut Environment)) {
+        self.arrange(full_name, |repository| {
+            if let Some(environment) = repository.environments.get_mut(name) {
+                change(environment);
+            }
+        });
+    }
+
+    /// A secret that somebody else put into an environment.
+    pub fn add_environment_secret(&self, full_name: &str, environment: &str, name: &str) {
+        self.arrange_environment(full_name, environment, |found| {
+            found.secrets.insert(name.to_owned());
+        });
+    }
+
+    /// A variable that somebody else put into an environment.
+    pub fn add_environment_variable(&self, full_name: &str, environment: &str, name: &str) {
+        self.arrange_environment(full_name, environment, |found| {
+            found.variables.insert(name.to_owned(), "theirs".into());
+        });
+    }
+
+    /// The viewer must agree to each deployment, which waits that many minutes.
+    pub fn require_reviewer(&self, full_name: &str, environment: &str, wait_minutes: u64) {
+        let viewer = lock(&self.shared.world).viewer;
+        self.arrange_environment(full_name, environment, |found| {
+            found.reviewers.insert(viewer);
+            found.wait_timer = wait_minutes;
         });
     }
 
@@ -332,6 +373,19 @@ impl GithubStandIn {
         let new_subjects = world.immutable_subjects;
         if let Ok(repository) = world.repository_mut(id) {
             name.clone_into(&mut repository.name);
+            repository.subject.immutable |= new_subjects;
+        }
+    }
+
+    /// Moves a repository to another account under the same name; the old name answers with a redirect.
+    pub fn transfer(&self, full_name: &str, owner: &str) {
+        let mut world = lock(&self.shared.world);
+        let Some(id) = world.full_named(full_name) else { return };
+        let Some(owner) = world.account(owner).map(|account| account.id) else { return };
+        world.renamed.insert(full_name.to_lowercase(), id);
+        let new_subjects = world.immutable_subjects;
+        if let Ok(repository) = world.repository_mut(id) {
+            repository.owner = owner;
             repository.subject.immutable |= new_subjects;
         }
     }

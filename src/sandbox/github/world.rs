@@ -98,6 +98,14 @@ pub(super) struct Environment {
     pub(super) updated: Timestamp,
     pub(super) policy: DeploymentPolicy,
     pub(super) patterns: Vec<Pattern>,
+    /// Names only: nothing here reads them.
+    pub(super) secrets: BTreeSet<String>,
+    /// Name → value.
+    pub(super) variables: BTreeMap<String, String>,
+    /// Numbers of the accounts that must agree to a deployment.
+    pub(super) reviewers: BTreeSet<u64>,
+    /// Minutes that a deployment waits.
+    pub(super) wait_timer: u64,
 }
 
 /// Which refs may deploy.
@@ -175,8 +183,8 @@ pub(super) struct Run {
     pub(super) name: String,
     pub(super) event: String,
     pub(super) head: String,
-    /// The tag of a release.
-    pub(super) tag: String,
+    /// `refs/tags/v1.0.0`
+    pub(super) reference: String,
     pub(super) title: String,
     pub(super) created: Timestamp,
     /// `None` when the workflow file can't be read: the run fails before any job.

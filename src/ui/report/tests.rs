@@ -1,14 +1,14 @@
 //! Snapshots of what a person reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::*;
 use crate::apply::{Outcome, Report};
 use crate::failure::Cause;
 use crate::model::identity::{SubjectContext, publishing_policy};
 use crate::model::names::{Digest, EcrRepositoryName, RoleName};
-use crate::model::observed::TagMutability;
-use crate::plan::step::{KeyEnd, Produced, RoleTrust, Step, Trusted};
+use crate::model::observed::{GithubIdentity, TagMutability};
+use crate::plan::step::{KeyEnd, Ownership, Produced, RoleTrust, Step, Trusted};
 use crate::plan::{Kept, Known};
 use crate::ui::json;
 
@@ -43,6 +43,14 @@ fn who() -> Who {
 fn plan() -> Plan {
     let config = config();
     let mut plan = Plan::default();
+    let identity = GithubIdentity {
+        repository_id: 9,
+        owner_id: 7,
+        subject_prefix: "repo:acme@7/base@9".into(),
+        default_branch: "main".into(),
+    };
+    let owner =
+        Ownership { repository: config.github.repository.clone(), github: Known::Now(identity), adopted: false };
     let name = EcrRepositoryName::new("acme/secure-base-images").expect("a name");
     let arn = config.ecr_repository_arn(&config.ecr.repository);
     plan.add(
@@ -50,7 +58,7 @@ fn plan() -> Plan {
             arn: arn.clone(),
             name: name.clone(),
             tag_mutability: TagMutability::ImmutableExcept(BTreeSet::from(["sha256-*".to_owned()])),
-            tags: BTreeMap::new(),
+            owner: owner.clone(),
         },
         [],
     );
@@ -72,7 +80,7 @@ fn plan() -> Plan {
                 trusted: Trusted::Publisher(SubjectContext::Environment("publish".parse().expect("a name"))),
                 github: Known::After(repository),
             }),
-            tags: BTreeMap::new(),
+            owner,
         },
         [repository],
     );
@@ -82,7 +90,7 @@ fn plan() -> Plan {
             arn: config.iam_arn("user/ci"),
             user: "ci".parse().expect("a name"),
             key_id: "AKIAEXAMPLE".into(),
-            why: KeyEnd::Leftover,
+            end: KeyEnd::Leftover,
         },
         [],
     );

@@ -174,6 +174,9 @@ async fn a_role_is_absent_then_created_then_read_back_whole() {
     let failure = aws.create_role(&name, "a role", &trust("acme/base"), &tags("evil/base")).await.unwrap_err();
     assert_eq!(*failure.cause(), Cause::Exists);
 
+    aws.tag_role(&name, &tags("acme/renamed")).await.unwrap();
+    let tagged = aws.role(&name, "p").await.unwrap().unwrap().tags;
+    assert_eq!(tagged, tags("acme/renamed"));
     aws.set_role_trust(&name, &trust("acme/renamed")).await.unwrap();
     aws.set_role_policy(&name, "sbi-publish", &allow("ecr:BatchGetImage")).await.unwrap();
     let role = aws.role(&name, "sbi-publish").await.unwrap().unwrap();
@@ -208,6 +211,9 @@ async fn a_user_and_its_two_keys_live_and_die() {
     let user = aws.user(&name, "sbi-publish").await.unwrap().unwrap();
     assert_eq!(user.arn, format!("arn:aws:iam::{ACCOUNT}:user/contract-user"));
     assert_eq!((user.policy, user.tags, user.keys), (None, tags("acme/base"), Vec::new()));
+
+    aws.tag_user(&name, &tags("acme/renamed")).await.unwrap();
+    assert_eq!(aws.user(&name, "sbi-publish").await.unwrap().unwrap().tags, tags("acme/renamed"));
 
     aws.set_user_policy(&name, "sbi-publish", &allow("ecr:PutImage")).await.unwrap();
     let first = aws.create_access_key(&name).await.unwrap();
@@ -294,10 +300,10 @@ fn raw_config(url: &str) -> aws_config::SdkConfig {
         .build()
 }
 
-fn raw_ecr(url: &str) -> aws_sdk_ecr::Client {
+pub(super) fn raw_ecr(url: &str) -> aws_sdk_ecr::Client {
     aws_sdk_ecr::Client::new(&raw_config(url))
 }
 
-fn raw_iam(url: &str) -> aws_sdk_iam::Client {
+pub(super) fn raw_iam(url: &str) -> aws_sdk_iam::Client {
     aws_sdk_iam::Client::new(&raw_config(url))
 }

@@ -10,11 +10,12 @@ use sbi::model::config::Auth;
 use sbi::model::iam::{PolicyDocument, Statement, Values};
 use sbi::model::identity::OIDC_ISSUER;
 use sbi::model::observed::{EcrRepository, Encryption, TagMutability};
-use sbi::model::registry::{OWNER_TAG, tag_mutability};
+use sbi::model::ownership::{ADOPTED_TAG, OWNER_ID_TAG, OWNER_TAG};
+use sbi::model::registry::tag_mutability;
 use sbi::plan::operator::operator_policy;
 use serde_json::Value;
 
-use super::{IDENTITY, assert_nothing_left, assert_set_up};
+use super::{IDENTITY, assert_nothing_left, assert_set_up, repository};
 use crate::support::policies::{actions, without};
 use crate::support::room::{REPOSITORY, Room};
 
@@ -96,7 +97,8 @@ fn an_ecr_repository_and_a_provider_of_others_are_adopted_and_keep_what_is_their
         assert!(run.stderr.contains("lifecycle policy of acme/bases: is not sbi's"), "{}", run.stderr);
         assert!(run.stderr.contains("encryption of acme/bases: uses a KMS key"), "{}", run.stderr);
         assert_set_up(&room, auth);
-        let tags = [("team", "platform"), (OWNER_TAG, REPOSITORY)];
+        let id = repository(&room).id.to_string();
+        let tags = [("team", "platform"), (OWNER_TAG, REPOSITORY), (OWNER_ID_TAG, id.as_str()), (ADOPTED_TAG, "true")];
         let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let after = EcrRepository {
             tag_mutability: tag_mutability(),

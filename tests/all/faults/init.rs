@@ -30,7 +30,7 @@ const BY_OIDC: &[&str] = init!("--auth", "oidc");
 const TWO_BY_OIDC: &[&str] = init!("--auth", "oidc", "--image", "base-go");
 const BY_KEY: &[&str] = init!("--auth", "access-key");
 
-const OIDC: Scenario = Scenario {
+pub(super) const OIDC: Scenario = Scenario {
     name: "init-oidc",
     open: || with_strangers(Room::new()),
     command: BY_OIDC,
@@ -91,7 +91,7 @@ const KEY: Scenario = Scenario {
 };
 
 /// Into somebody's repository whose branch takes pull requests only, with an ECR repository made by hand.
-const PULL_REQUEST: Scenario = Scenario {
+pub(super) const PULL_REQUEST: Scenario = Scenario {
     name: "init-pull-request",
     open: || {
         let room = with_strangers(theirs(Rules { pull_request: true, signatures: false }));

@@ -139,3 +139,41 @@ async fn a_layer_is_taken_whole_or_not_at_all() {
     assert_eq!(code(complete(&id, b"known").send().await), "LayerAlreadyExistsException");
     assert_eq!(code(complete("no-such-upload", b"known").send().await), "UploadNotFoundException");
 }
+
+#[tokio::test]
+async fn an_image_that_a_list_names_stays_until_the_list_is_gone_and_takes_its_signatures_along() {
+    let aws = start();
+    let me = operator(&aws);
+    let name = "acme/going";
+    create_repository(&me, name).await;
+    upload(&me, name, b"layer").await;
+    upload(&me, name, b"config").await;
+    let image = manifest(b"config", b"layer");
+    assert_eq!(put_image(&me, name, &image, Some("v1.0.0-amd64")).await, "ok");
+    let image_digest = digest(image.as_bytes());
+    let index = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{ "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": image_digest, "size": 1 }]
+    })
+    .to_string();
+    assert_eq!(put_image(&me, name, &index, Some("v1.0.0")).await, "ok");
+    let mut signature: serde_json::Value = serde_json::from_str(&image).unwrap();
+    signature["subject"] = json!({ "mediaType": "application/vnd.oci.image.index.v1+json", "size": 1,
+        "digest": digest(index.as_bytes()) });
+    assert_eq!(put_image(&me, name, &signature.to_string(), None).await, "ok");
+
+    let by_digest = |digest: &str| ecr::ImageIdentifier::builder().image_digest(digest).build();
+    let delete = |ids: Vec<ecr::ImageIdentifier>| {
+        me.ecr.batch_delete_image().repository_name(name).set_image_ids(Some(ids)).send()
+    };
+    let index_digest = digest(index.as_bytes());
+    let both = delete(vec![by_digest(&index_digest), by_digest(&image_digest)]).await.unwrap();
+    assert_eq!(both.failures()[0].failure_code(), Some(&ecr::ImageFailureCode::ImageReferencedByManifestList));
+    assert_eq!(both.image_ids()[0].image_digest(), Some(index_digest.as_str()));
+    let left = me.ecr.describe_images().repository_name(name).send().await.unwrap();
+    assert_eq!(left.image_details().len(), 1, "the signature went with its subject");
+    let tag = ecr::ImageIdentifier::builder().image_tag("v1.0.0-amd64").build();
+    assert!(delete(vec![tag]).await.unwrap().failures().is_empty(), "the last tag takes the image along");
+    assert_eq!(me.ecr.describe_images().repository_name(name).send().await.unwrap().image_details().len(), 0);
+    assert_eq!(code(delete(Vec::new()).await), "InvalidParameterException");
+}

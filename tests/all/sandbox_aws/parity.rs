@@ -73,7 +73,19 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     let scanning = me.ecr.put_image_scanning_configuration().repository_name(&repository);
     tell("change scanning", code(scanning.image_scanning_configuration(scan).send().await));
     tell("an authorization token", code(me.ecr.get_authorization_token().send().await));
+    let arn = found.repository_arn().unwrap();
+    let untag = |key: &str| me.ecr.untag_resource().resource_arn(arn).tag_keys(key);
+    tell("take a tag off", code(untag("owner").send().await));
+    tell("take it off twice", code(untag("owner").send().await));
+    let left = me.ecr.list_tags_for_resource().resource_arn(arn).send().await.unwrap();
+    tell("tags left", left.tags().len().to_string());
+    let absent = ecr::ImageIdentifier::builder().image_digest(format!("sha256:{}", "0".repeat(64))).build();
+    let gone = me.ecr.batch_delete_image().repository_name(&repository).image_ids(absent).send().await.unwrap();
+    tell("delete a missing image", gone.failures()[0].failure_code().unwrap().as_str().into());
     tell("delete the repository", code(me.ecr.delete_repository().repository_name(&repository).send().await));
+    tell("delete it twice", code(me.ecr.delete_repository().repository_name(&repository).send().await));
+    let images = me.ecr.describe_images().repository_name(&repository);
+    tell("list the images of a missing repository", code(images.send().await));
 
     tell("get a missing user", code(me.iam.get_user().user_name(&user).send().await));
     tell("create a user", code(me.iam.create_user().user_name(&user).send().await));
@@ -87,6 +99,12 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     tell("a policy that is no JSON", code(put("{".into()).send().await));
     let with_principal = policy.to_json().replace("\"Resource\"", "\"Principal\":\"*\",\"Resource\"");
     tell("a policy with a principal", code(put(with_principal).send().await));
+    let tag = |value: &str| aws_sdk_iam::types::Tag::builder().key("k").value(value).build().unwrap();
+    tell("tag a user", code(me.iam.tag_user().user_name(&user).tags(tag("a")).send().await));
+    tell("tag a missing user", code(me.iam.tag_user().user_name("nobody-here").tags(tag("a")).send().await));
+    tell("tag the user again", code(me.iam.tag_user().user_name(&user).tags(tag("b")).send().await));
+    let found = me.iam.get_user().user_name(&user).send().await.unwrap().user.unwrap();
+    tell("the user's tags", found.tags().iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect());
     let key = me.iam.create_access_key().user_name(&user).send().await.unwrap().access_key.unwrap();
     tell("a second key", code(me.iam.create_access_key().user_name(&user).send().await));
     tell("a third key", code(me.iam.create_access_key().user_name(&user).send().await));
@@ -95,6 +113,29 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     let used = me.iam.get_access_key_last_used().access_key_id(&key.access_key_id).send().await.unwrap();
     tell("whose key", used.user_name.unwrap().replace(unique, "X"));
     tell("delete a user with keys", code(me.iam.delete_user().user_name(&user).send().await));
+    let other = format!("{user}-other");
+    let count = |list: usize| list.to_string();
+    tell(
+        "policies on a user",
+        count(me.iam.list_attached_user_policies().user_name(&user).send().await.unwrap().attached_policies().len()),
+    );
+    tell("groups", count(me.iam.list_groups_for_user().user_name(&user).send().await.unwrap().groups().len()));
+    tell("MFA devices", count(me.iam.list_mfa_devices().user_name(&user).send().await.unwrap().mfa_devices().len()));
+    tell("a password", code(me.iam.get_login_profile().user_name(&user).send().await));
+    tell("a password of a missing user", code(me.iam.get_login_profile().user_name(&other).send().await));
+    tell("policies on a missing user", code(me.iam.list_attached_user_policies().user_name(&other).send().await));
+    tell("groups of a missing user", code(me.iam.list_groups_for_user().user_name(&other).send().await));
+    let remove_policy = |user: &str| me.iam.delete_user_policy().user_name(user).policy_name("p");
+    tell("delete the policy of a missing user", code(remove_policy(&other).send().await));
+    tell("delete a missing user", code(me.iam.delete_user().user_name(&other).send().await));
+    me.iam.create_user().user_name(&other).send().await.unwrap();
+    tell("delete a missing user policy", code(remove_policy(&other).send().await));
+    let put = me.iam.put_user_policy().user_name(&other).policy_name("p").policy_document(policy.to_json());
+    put.send().await.unwrap();
+    tell("delete a user with a policy", code(me.iam.delete_user().user_name(&other).send().await));
+    tell("delete a user policy", code(remove_policy(&other).send().await));
+    tell("delete a user", code(me.iam.delete_user().user_name(&other).send().await));
+    tell("get the deleted user", code(me.iam.get_user().user_name(&other).send().await));
     tell(
         "delete a key",
         code(me.iam.delete_access_key().user_name(&user).access_key_id(&key.access_key_id).send().await),
@@ -128,19 +169,37 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     let found = me.iam.get_role().role_name(&user).send().await.unwrap().role.unwrap();
     tell("the trust policy read back", (decoded(found.assume_role_policy_document().unwrap()) == trust()).to_string());
     tell("its longest session", found.max_session_duration().unwrap_or_default().to_string());
+    tell("tag a role", code(me.iam.tag_role().role_name(&user).tags(tag("a")).send().await));
+    tell("tag a missing role", code(me.iam.tag_role().role_name("nobody-here").tags(tag("a")).send().await));
+    let found = me.iam.get_role().role_name(&user).send().await.unwrap().role.unwrap();
+    tell("the role's tags", found.tags().iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect());
     let put = me.iam.put_role_policy().role_name(&user).policy_name("p").policy_document(policy.to_json());
     tell("put a role policy", code(put.send().await));
     tell("delete a role with a policy", code(me.iam.delete_role().role_name(&user).send().await));
     let update = me.iam.update_assume_role_policy().role_name(&user).policy_document(trust().to_json());
     tell("update the trust", code(update.send().await));
     tell("a missing role policy", code(me.iam.get_role_policy().role_name(&user).policy_name("q").send().await));
+    let attached = me.iam.list_attached_role_policies().role_name(&user).send().await.unwrap();
+    tell("policies on a role", attached.attached_policies().len().to_string());
+    let profiles = me.iam.list_instance_profiles_for_role().role_name(&user).send().await.unwrap();
+    tell("instance profiles of a role", profiles.instance_profiles().len().to_string());
+    tell("policies on a missing role", code(me.iam.list_attached_role_policies().role_name(&other).send().await));
+    let profiles = me.iam.list_instance_profiles_for_role().role_name(&other);
+    tell("instance profiles of a missing role", code(profiles.send().await));
+    let remove_policy = |role: &str, policy: &str| me.iam.delete_role_policy().role_name(role).policy_name(policy);
+    tell("delete a missing role policy", code(remove_policy(&user, "q").send().await));
+    tell("delete the policy of a missing role", code(remove_policy(&other, "p").send().await));
+    tell("delete a role policy", code(remove_policy(&user, "p").send().await));
+    tell("delete a role", code(me.iam.delete_role().role_name(&user).send().await));
+    tell("delete it twice", code(me.iam.delete_role().role_name(&user).send().await));
     told
 }
 
 /// Where moto 5.2.5 and the stand-in part, and why the stand-in is right.
-const DIFFERENCES: [(&str, &str); 4] = [
+const DIFFERENCES: [(&str, &str); 5] = [
     ("a repository name of one character", "ECR wants 2 to 256 characters; moto takes it"),
     ("put one with a priority twice", "ECR refuses a doubled rulePriority; moto keeps it"),
+    ("instance profiles of a missing role", "IAM names the missing role; moto answers an empty list"),
     ("a policy with a principal", "IAM refuses a principal in an identity policy; moto keeps it"),
     ("a trust policy without a subject", "IAM refuses a GitHub trust that ignores `sub`; moto reads no trust policy"),
 ];

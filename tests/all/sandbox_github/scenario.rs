@@ -291,3 +291,40 @@ fn a_seeded_repository_is_there_before_the_run() {
     host.get(&format!("{REPO}/environments/production")).is(404);
     host.get("/repos/octo-publisher/empty/git/ref/heads/main").is(409);
 }
+
+#[test]
+fn an_environment_shows_what_others_put_into_it_and_goes_with_it() {
+    let host = Host::with_repository();
+    host.github.add_environment(FULL_NAME, "publish", Some(&["v*"]));
+    let environment = format!("{REPO}/environments/publish");
+    assert_eq!(host.get(&format!("{environment}/secrets")).is(200).text("/total_count"), "0");
+    assert_eq!(host.get(&format!("{environment}/variables")).is(200).text("/total_count"), "0");
+    host.github.add_environment_secret(FULL_NAME, "publish", "THEIRS");
+    host.github.add_environment_variable(FULL_NAME, "publish", "ALSO_THEIRS");
+    host.github.require_reviewer(FULL_NAME, "publish", 30);
+    assert_eq!(host.get(&format!("{environment}/secrets")).is(200).text("/secrets/0/name"), "THEIRS");
+    assert_eq!(host.get(&format!("{environment}/variables")).is(200).text("/variables/0/name"), "ALSO_THEIRS");
+    let kinds = |got: &crate::support::rest::Got| -> Vec<String> {
+        let rules = got.body["protection_rules"].as_array().unwrap();
+        rules.iter().map(|rule| rule["type"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&host.get(&environment).is(200)), ["wait_timer", "required_reviewers", "branch_policy"]);
+    host.get(&format!("{REPO}/environments")).is(200);
+    // What is not sent again is taken off.
+    assert_eq!(kinds(&host.put(&environment, &json!({"wait_timer": 5})).is(200)), ["wait_timer", "branch_policy"]);
+    host.put(&environment, &json!({"wait_timer": 50_000})).is(422);
+    host.delete(&environment).is(204);
+    host.get(&format!("{environment}/secrets")).is(404);
+    host.delete(&environment).is(404);
+}
+
+#[test]
+fn a_branch_that_goes_closes_its_pull_request() {
+    let host = Host::with_repository();
+    host.github.commit_files(FULL_NAME, "sbi/setup", &[("a", "b")], "change");
+    let body = json!({"title": "t", "head": "sbi/setup", "base": "main"});
+    let number = host.post(&format!("{REPO}/pulls"), &body).is(201).text("/number");
+    host.delete(&format!("{REPO}/git/refs/heads/sbi/setup")).is(204);
+    host.delete(&format!("{REPO}/git/refs/heads/sbi/setup")).is(422);
+    assert_eq!(host.get(&format!("{REPO}/pulls/{number}")).is(200).text("/state"), "closed");
+}

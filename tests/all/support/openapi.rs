@@ -170,7 +170,13 @@ pub(crate) fn operations() -> &'static [Operation] {
 
 /// The documented operation that a request is, literal segments before parameters.
 pub(crate) fn operation(method: &str, path: &str) -> Option<&'static Operation> {
-    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let mut segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    // Where GitHub sends those who use a former name; the same operation, by the repository's number.
+    if let ["repositories", id, ..] = segments.as_slice()
+        && id.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        segments.splice(..2, ["repos", "owner", "name"]);
+    }
     DESCRIPTION
         .iter()
         .filter(|operation| operation.method == method && fits(&operation.segments, &segments))

@@ -104,8 +104,13 @@ impl Room {
 
     /// The same with a second product beside `static-go`; `None` where the catalogue has no other.
     pub(crate) fn with_two_images() -> Option<Self> {
+        Self::with_two_images_and(GithubOptions { login: "acme".into(), ..GithubOptions::default() })
+    }
+
+    /// The same beside a GitHub of one's own.
+    pub(crate) fn with_two_images_and(github: GithubOptions) -> Option<Self> {
         let second = sbi::templates::images().iter().any(|image| image.name.as_str() == "base-go");
-        second.then(|| Self { more: &["--image", "base-go"], ..Self::new() })
+        second.then(|| Self { more: &["--image", "base-go"], ..Self::with(github) })
     }
 
     /// How many calls changed something so far, refused ones included.

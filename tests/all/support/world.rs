@@ -11,12 +11,13 @@ use sbi::model::commit::Delivery;
 use sbi::model::config::{Auth, Config};
 use sbi::model::desired::{Desired, RenderedFile};
 use sbi::model::git::{BlobId, CommitId};
+use sbi::model::holdings::Holdings;
 use sbi::model::identity::{Purpose, ReadingRef, SubjectContext, provider_arn};
 use sbi::model::lock::{LOCK_FILE, Lock};
 use sbi::model::observed::*;
 use sbi::model::pins::Pins;
 use sbi::model::secrets::ACCESS_KEY_SECRET;
-use sbi::plan::step::{AdmittedRefs, Produced, Step};
+use sbi::plan::step::{AdmittedRefs, Ownership, Produced, Step};
 use sbi::plan::{Known, StepId};
 
 /// Where a step is hit.
@@ -32,6 +33,8 @@ pub(crate) enum Hit {
 
 pub(crate) struct World {
     pub(crate) observed: RefCell<Observed>,
+    /// What only taking things back looks at.
+    pub(crate) holdings: RefCell<Holdings>,
     /// Seconds since the model's beginning; every step takes a minute, so that births and uploads are told apart.
     clock: Cell<i64>,
     next: Cell<u64>,
@@ -154,6 +157,7 @@ pub(crate) fn fresh_repository(empty: bool) -> GithubRepository {
     GithubRepository {
         identity: identity(),
         full_name: "acme/bases".into(),
+        former_names: BTreeSet::new(),
         private: false,
         archived: false,
         can_admin: true,
@@ -185,6 +189,7 @@ impl World {
     pub(crate) fn new(observed: Observed) -> Self {
         Self {
             observed: RefCell::new(observed),
+            holdings: RefCell::default(),
             clock: Cell::new(1_000_000),
             next: Cell::new(1),
             hit: Cell::new(None),
@@ -212,10 +217,11 @@ impl World {
     fn effect(&self, step: &Step, outputs: &Outputs, midway: bool) -> Result<Produced, Failure> {
         let mut observed = self.observed.borrow_mut();
         let Observed { aws, github } = &mut *observed;
+        let mut holdings = self.holdings.borrow_mut();
         let absent = |what: &str| Failure::new(format!("{what} does not exist yet")).because(Cause::NotFound);
         let exists = |what: &str| Failure::new(format!("{what} exists")).because(Cause::Exists);
         match step {
-            Step::CreateEcrRepository { arn, name, tag_mutability, tags } => {
+            Step::CreateEcrRepository { arn, name, tag_mutability, owner } => {
                 if aws.ecr_repositories.contains_key(name) {
                     return Err(exists("the ECR repository"));
                 }
@@ -226,7 +232,7 @@ impl World {
                     scan_on_push: true,
                     encryption: Encryption::Aes256,
                     lifecycle: None,
-                    tags: tags.clone(),
+                    tags: known_tags(owner, outputs)?,
                 };
                 aws.ecr_repositories.insert(name.clone(), made);
             }
@@ -239,8 +245,9 @@ impl World {
             Step::SetEcrLifecycle { name, policy, .. } => {
                 aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.lifecycle = Some(policy.clone());
             }
-            Step::TagEcrRepository { name, tags, .. } => {
-                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.tags.extend(tags.clone());
+            Step::TagEcrRepository { name, owner, .. } => {
+                let tags = known_tags(owner, outputs)?;
+                aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?.tags.extend(tags);
             }
             Step::CreateOidcProvider { arn, audience, .. } => {
                 if aws.oidc_provider.is_some() {
@@ -252,7 +259,7 @@ impl World {
             Step::AddOidcAudience { audience, .. } => {
                 aws.oidc_provider.as_mut().ok_or_else(|| absent("provider"))?.audiences.insert(audience.clone());
             }
-            Step::CreateRole { arn, trust, tags, .. } => {
+            Step::CreateRole { arn, trust, owner, .. } => {
                 if role_mut(aws, trust.purpose()).is_some() {
                     return Err(exists("the role"));
                 }
@@ -261,7 +268,18 @@ impl World {
                 }
                 let identity = known_identity(&trust.github, outputs)?;
                 let (purpose, trust) = (trust.purpose(), trust.document(&identity));
-                *role_mut(aws, purpose) = Some(Role { arn: arn.clone(), trust, policy: None, tags: tags.clone() });
+                let tags = known_tags(owner, outputs)?;
+                *role_mut(aws, purpose) = Some(Role { arn: arn.clone(), trust, policy: None, tags });
+            }
+            Step::TagRole { name, owner, .. } => {
+                let tags = known_tags(owner, outputs)?;
+                let mut roles = aws.role.iter_mut().chain(&mut aws.read_role);
+                let role = roles.find(|role| role.arn.ends_with(&format!(":role/{name}")));
+                role.ok_or_else(|| absent("role"))?.tags.extend(tags);
+            }
+            Step::TagUser { owner, .. } => {
+                let tags = known_tags(owner, outputs)?;
+                aws.user.as_mut().ok_or_else(|| absent("user"))?.tags.extend(tags);
             }
             Step::SetRoleTrust { trust, .. } => {
                 if aws.oidc_provider.as_ref().is_none_or(|p| !p.audiences.contains("sts.amazonaws.com")) {
@@ -274,11 +292,12 @@ impl World {
             Step::SetRolePolicy { purpose, document, .. } => {
                 role_mut(aws, *purpose).as_mut().ok_or_else(|| absent("role"))?.policy = Some(document.clone());
             }
-            Step::CreateUser { arn, tags, .. } => {
+            Step::CreateUser { arn, owner, .. } => {
                 if aws.user.is_some() {
                     return Err(exists("the user"));
                 }
-                aws.user = Some(User { arn: arn.clone(), policy: None, tags: tags.clone(), keys: Vec::new() });
+                let tags = known_tags(owner, outputs)?;
+                aws.user = Some(User { arn: arn.clone(), policy: None, tags, keys: Vec::new() });
             }
             Step::SetUserPolicy { document, .. } => {
                 aws.user.as_mut().ok_or_else(|| absent("user"))?.policy = Some(document.clone());
@@ -291,7 +310,7 @@ impl World {
                 keys.iter_mut().filter(|key| key.id == *key_id).for_each(|key| key.active = false);
             }
             // Nobody uses anything in this model, and no run is under way.
-            Step::WatchAccessKey { .. } | Step::DrainRuns { .. } => {}
+            Step::WatchAccessKey { .. } | Step::DrainRuns { .. } | Step::CheckAccess { .. } => {}
             Step::IssueAccessKey { .. } => {
                 let user = aws.user.as_mut().ok_or_else(|| absent("user"))?;
                 if user.keys.len() >= 2 {
@@ -371,11 +390,20 @@ impl World {
                     },
                 };
                 let blobs = commit.files.iter().map(|(path, text)| (path.clone(), BlobId::of(text.as_bytes())));
+                if commit.deletions.iter().any(|path| !repository.files.contains_key(path)) {
+                    return Err(absent("a file that is to be deleted"));
+                }
+                let left = |files: &BTreeMap<String, BlobId>| -> BTreeMap<String, BlobId> {
+                    let stays = |(path, _): &(&String, &BlobId)| !commit.deletions.contains(*path);
+                    let stay = files.iter().filter(stays).map(|(path, blob)| (path.clone(), blob.clone()));
+                    stay.chain(blobs).collect()
+                };
                 if let Delivery::PullRequest { branch, number, .. } = &commit.delivery {
                     let number = number.unwrap_or_else(|| self.number());
                     let url = format!("https://github.com/acme/bases/pull/{number}");
                     repository.pull_requests.retain(|open| open.number != number);
-                    let files = repository.files.clone().into_iter().chain(blobs).collect();
+                    holdings.branches.insert(branch.clone());
+                    let files = left(&repository.files);
                     repository.pull_requests.push(PullRequest {
                         number,
                         branch: branch.clone(),
@@ -392,9 +420,16 @@ impl World {
                 if commit.whole_tree {
                     repository.files.clear();
                 }
-                repository.files.extend(blobs);
+                repository.files = left(&repository.files);
+                // GitHub's trees hold something.
+                if repository.files.is_empty() {
+                    return Err(Failure::new("an empty tree"));
+                }
                 if let Some(lock) = commit.files.get(LOCK_FILE) {
                     repository.lock = Some(Lock::parse(lock).unwrap());
+                }
+                if commit.deletions.contains(LOCK_FILE) {
+                    repository.lock = None;
                 }
                 repository.head = Some(id.clone());
                 return Ok(Produced::Commit { id, url: String::new() });
@@ -407,6 +442,64 @@ impl World {
                 repository.releases.push(Release { tag: tag.clone(), draft: false, ours: true, url: String::new() });
                 return Ok(Produced::Release { url: String::new() });
             }
+            Step::DeleteRolePolicy { purpose, .. } => {
+                if let Some(role) = role_mut(aws, *purpose) {
+                    role.policy = None;
+                }
+            }
+            Step::DeleteRole { name, .. } => {
+                let named = |role: &&mut Option<Role>| {
+                    role.as_ref().is_some_and(|role| role.arn.ends_with(&format!("/{name}")))
+                };
+                if let Some(role) = [&mut aws.role, &mut aws.read_role].into_iter().find(named) {
+                    if role.as_ref().is_some_and(|role| role.policy.is_some()) {
+                        return Err(Failure::new("must delete policies first"));
+                    }
+                    *role = None;
+                }
+            }
+            Step::DeleteUserPolicy { .. } => {
+                if let Some(user) = &mut aws.user {
+                    user.policy = None;
+                }
+            }
+            Step::DeleteUser { .. } => {
+                if aws.user.as_ref().is_some_and(|user| user.policy.is_some() || !user.keys.is_empty()) {
+                    return Err(Failure::new("must delete policies and keys first"));
+                }
+                aws.user = None;
+            }
+            Step::DeleteSecret { name, .. } => {
+                github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?.secrets.remove(name);
+            }
+            Step::DeleteImages { name, images, .. } => {
+                let found = holdings.images.get_mut(name).ok_or_else(|| absent("ECR"))?;
+                // Midway one image is gone, and the rest is not.
+                let going = if midway { &images[..1] } else { &images[..] };
+                found.retain(|image| going.iter().all(|gone| gone.digest != image.digest));
+            }
+            Step::DeleteEcrRepository { name, .. } => {
+                if holdings.images.get(name).is_some_and(|images| !images.is_empty()) {
+                    return Err(Failure::new("it still contains images"));
+                }
+                aws.ecr_repositories.remove(name);
+                holdings.images.remove(name);
+            }
+            Step::UntagEcrRepository { name, keys, .. } => {
+                let found = aws.ecr_repositories.get_mut(name).ok_or_else(|| absent("ECR"))?;
+                found.tags.retain(|key, _| !keys.contains(key));
+            }
+            Step::DeleteEnvironment { name, .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                repository.environments.remove(name.as_str());
+                holdings.environments.remove(name.as_str());
+            }
+            Step::DeleteBranch { branch, .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                repository.pull_requests.retain(|open| open.branch != *branch);
+                holdings.branches.remove(branch);
+            }
+            Step::DeleteGithubRepository { .. } => github.repository = None,
         }
         Ok(Produced::Nothing)
     }
@@ -424,6 +517,10 @@ fn known_identity(github: &Known<GithubIdentity>, outputs: &Outputs) -> Result<G
         Known::Now(identity) => Ok(identity.clone()),
         Known::After(id) => produced_identity(*id, outputs),
     }
+}
+
+fn known_tags(owner: &Ownership, outputs: &Outputs) -> Result<BTreeMap<String, String>, Failure> {
+    Ok(owner.tags(&known_identity(&owner.github, outputs)?))
 }
 
 fn produced_identity(id: StepId, outputs: &Outputs) -> Result<GithubIdentity, Failure> {

@@ -25,6 +25,8 @@ pub(in super::super) struct Image {
     media_type: String,
     artifact_type: Option<String>,
     subject: Option<String>,
+    /// Digests of the manifests that it lists.
+    lists: Vec<String>,
     size: u64,
     pushed: Timestamp,
     pub(super) tags: BTreeSet<String>,
@@ -100,6 +102,7 @@ pub(super) fn put(world: &mut World, caller: &Caller, input: &Input) -> Outcome<
         media_type: manifest.media_type,
         artifact_type: manifest.artifact_type,
         subject: manifest.subject,
+        lists: manifest.images,
         size,
         pushed: now,
         tags: BTreeSet::new(),
@@ -135,6 +138,75 @@ pub(super) fn batch_get(world: &mut World, caller: &Caller, input: &Input) -> Ou
         }
     }
     Ok(json!({ "images": images, "failures": failures }))
+}
+
+/// What was referred to when the request came is kept, even when the list that does so goes by the same request: the
+/// documentation promises no order.
+pub(super) fn batch_delete(world: &mut World, caller: &Caller, input: &Input) -> Outcome<Value> {
+    input.only(&["registryId", "repositoryName", "imageIds"])?;
+    let target = Target::read(world, caller, input)?;
+    let ids = input.list("imageIds")?.unwrap_or_default();
+    if !(1..=100).contains(&ids.len()) {
+        return Err(Input::invalid("imageIds", "1 to 100 image ids"));
+    }
+    target.ask(world, caller, "BatchDeleteImage", Extra::new())?;
+    let repository = target.find_mut(world)?;
+    let listed: BTreeSet<String> = repository.images.values().flat_map(|image| image.lists.clone()).collect();
+    let (mut deleted, mut failures) = (Vec::new(), Vec::new());
+    for id in ids {
+        let mut fail = |code: &str, reason: &str| {
+            failures.push(json!({ "imageId": id, "failureCode": code, "failureReason": reason }));
+        };
+        let digest = match find(repository, id) {
+            Ok((digest, _)) => digest.to_owned(),
+            Err((code, reason)) => {
+                fail(code, reason);
+                continue;
+            }
+        };
+        let tag = id.get("imageTag").and_then(Value::as_str);
+        let tags_left = repository.images.get_mut(&digest).map_or(0, |image| {
+            // A tag takes itself off; with the last one, or named by digest, the image goes.
+            if let Some(tag) = tag {
+                image.tags.remove(tag);
+            }
+            image.tags.len()
+        });
+        if id.get("imageDigest").is_some() || tags_left == 0 {
+            if listed.contains(&digest) {
+                fail("ImageReferencedByManifestList", "Requested image referenced by manifest list");
+                continue;
+            }
+            repository.images.remove(&digest);
+            // What refers to an image goes with it.
+            repository.images.retain(|_, image| image.subject.as_deref() != Some(&digest));
+        }
+        deleted.push(image_id(&digest, tag));
+    }
+    Ok(json!({ "imageIds": deleted, "failures": failures }))
+}
+
+/// An image without layers, as somebody with all rights pushes it.
+pub(in super::super) fn add(world: &mut World, repository: &str, tag: Option<&str>) -> Option<String> {
+    let now = (world.clock)();
+    let (_, repository) = world.repositories.iter_mut().find(|((_, name), _)| name == repository)?;
+    let number = repository.images.len();
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": IMAGES[0], "annotations": { "number": number.to_string() } });
+    let manifest = manifest.to_string();
+    let digest = format!("sha256:{}", sha256(manifest.as_bytes()));
+    let image = Image {
+        media_type: IMAGES[0].into(),
+        artifact_type: None,
+        subject: None,
+        lists: Vec::new(),
+        size: 1_234_567,
+        pushed: now,
+        tags: tag.map(str::to_owned).into_iter().collect(),
+        manifest,
+    };
+    repository.images.insert(digest.clone(), image);
+    Some(digest)
 }
 
 pub(super) fn describe(world: &mut World, caller: &Caller, input: &Input) -> Outcome<Value> {

@@ -22,6 +22,7 @@ use crate::model::observed::{Encryption, TagMutability};
 use crate::model::region::{Partition, Region};
 use crate::sandbox::http::{Answer, Request};
 
+pub(super) use images::add as add_image;
 pub(super) use layers::Download;
 
 /// Where layers are downloaded from: AWS hands out signed links of S3, this port hands out its own.
@@ -66,6 +67,7 @@ pub(super) fn perform(
         "PutImageTagMutability" => repositories::put_tag_mutability(world, caller, input),
         "PutImageScanningConfiguration" => repositories::put_scanning(world, caller, input),
         "TagResource" => repositories::tag(world, caller, input),
+        "UntagResource" => repositories::untag(world, caller, input),
         "ListTagsForResource" => repositories::list_tags(world, caller, input),
         "PutLifecyclePolicy" => lifecycle::put(world, caller, input),
         "GetLifecyclePolicy" => lifecycle::get(world, caller, input),
@@ -78,6 +80,7 @@ pub(super) fn perform(
         "PutImage" => images::put(world, caller, input),
         "BatchGetImage" => images::batch_get(world, caller, input),
         "DescribeImages" => images::describe(world, caller, input),
+        "BatchDeleteImage" => images::batch_delete(world, caller, input),
         other => Err(Refusal::new(
             400,
             "UnknownOperationException",

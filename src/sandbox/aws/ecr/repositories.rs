@@ -140,6 +140,16 @@ pub(super) fn tag(world: &mut World, caller: &Caller, input: &Input) -> Outcome<
     Ok(json!({}))
 }
 
+pub(super) fn untag(world: &mut World, caller: &Caller, input: &Input) -> Outcome<Value> {
+    input.only(&["resourceArn", "tagKeys"])?;
+    let keys = input.texts("tagKeys")?.ok_or_else(|| Input::invalid("tagKeys", "must not be null"))?;
+    // What is not there is taken off without a word.
+    let keys: BTreeSet<String> = keys.into_iter().map(str::to_owned).collect();
+    let repository = by_arn(world, caller, input, "ecr:UntagResource", &Tags(BTreeMap::new()))?;
+    repository.tags.retain(|key, _| !keys.contains(key));
+    Ok(json!({}))
+}
+
 pub(super) fn list_tags(world: &mut World, caller: &Caller, input: &Input) -> Outcome<Value> {
     input.only(&["resourceArn"])?;
     let repository = by_arn(world, caller, input, "ecr:ListTagsForResource", &Tags(BTreeMap::new()))?;

@@ -1,5 +1,6 @@
 //! IAM: users, keys, roles, providers and the simulator.
 
+mod holdings;
 mod keys;
 mod policies;
 mod providers;
@@ -31,6 +32,12 @@ pub(super) fn perform(world: &mut World, caller: &Caller, action: &str, params: 
         "GetUserPolicy" => policies::get(world, caller, params, policies::Holder::User),
         "ListUserPolicies" => policies::list(world, caller, params, policies::Holder::User),
         "DeleteUserPolicy" => policies::delete(world, caller, params, policies::Holder::User),
+        "ListAttachedRolePolicies" => holdings::attached_to_role(world, caller, params),
+        "ListInstanceProfilesForRole" => holdings::instance_profiles(world, caller, params),
+        "ListAttachedUserPolicies" => holdings::attached_to_user(world, caller, params),
+        "ListGroupsForUser" => holdings::groups(world, caller, params),
+        "ListMFADevices" => holdings::mfa_devices(world, caller, params),
+        "GetLoginProfile" => holdings::login_profile(world, caller, params),
         "CreateAccessKey" => keys::create(world, caller, params),
         "ListAccessKeys" => keys::list(world, caller, params),
         "GetAccessKeyLastUsed" => keys::last_used(world, caller, params),

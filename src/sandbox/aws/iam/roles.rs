@@ -1,5 +1,7 @@
 //! Roles and their trust.
 
+use std::collections::BTreeSet;
+
 use super::{exists, malformed, no_such, path_of};
 use crate::model::evaluation::{TRUST_LIMIT, counted_size, problems_in_trust_policy};
 use crate::model::iam::{PolicyDocument, Principal, Values};
@@ -46,6 +48,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, params: &Params) -> Out
         tags: tags.0,
         trust,
         policies: InlinePolicies::default(),
+        foreign: BTreeSet::new(),
     };
     let answer = describe(name, &role);
     world.roles.insert(name.to_owned(), role);
@@ -95,11 +98,15 @@ pub(super) fn delete(world: &mut World, caller: &Caller, params: &Params) -> Out
     if !role.policies.0.is_empty() {
         return Err(Refusal::new(409, "DeleteConflict", "Cannot delete entity, must delete policies first."));
     }
+    if let Some(foreign) = role.foreign.iter().next() {
+        let message = format!("Cannot delete entity, must delete {} first.", foreign.what());
+        return Err(Refusal::new(409, "DeleteConflict", message));
+    }
     world.roles.remove(name);
     Ok(Vec::new())
 }
 
-fn ask(world: &mut World, caller: &Caller, action: &str, name: &str) -> Outcome<()> {
+pub(super) fn ask(world: &mut World, caller: &Caller, action: &str, name: &str) -> Outcome<()> {
     let arn = world.role_arn(name);
     let extra = world.roles.get(name).map(|role| resource_tags("iam", &role.tags)).unwrap_or_default();
     authorise(world, caller, action, &arn, extra)

@@ -1,5 +1,7 @@
 //! Users.
 
+use std::collections::BTreeSet;
+
 use super::{exists, no_such, path_of};
 use crate::model::names::UserName;
 use crate::sandbox::aws::authority::{Caller, authorise};
@@ -29,6 +31,7 @@ pub(super) fn create(world: &mut World, caller: &Caller, params: &Params) -> Out
         created: (world.clock)(),
         tags: tags.0,
         policies: InlinePolicies::default(),
+        foreign: BTreeSet::new(),
     };
     let answer = describe(name, &user);
     world.users.insert(name.to_owned(), user);
@@ -69,6 +72,9 @@ pub(super) fn delete(world: &mut World, caller: &Caller, params: &Params) -> Out
     }
     if !user.policies.0.is_empty() {
         return conflict("policies");
+    }
+    if let Some(foreign) = user.foreign.iter().next() {
+        return conflict(foreign.what());
     }
     world.users.remove(name);
     Ok(Vec::new())
