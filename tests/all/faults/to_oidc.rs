@@ -31,7 +31,7 @@ const BEFORE: Scenario = Scenario {
         assert_eq!(found.pull_requests.iter().filter(|pull| pull.open).count(), 1);
         assert_eq!(room.made(room.aws.role_names()).len(), 2);
     },
-    floor: 30,
+    floor: 12,
     beyond: Some(&PULL_REQUEST),
 };
 
