@@ -423,6 +423,12 @@ pub struct RotateKeysArgs {
     /// Only end what an earlier run began: issue no key, delete what is inactive.
     #[arg(long)]
     pub finish: bool,
+    /// End the access key for good: sign in by OIDC instead, where nothing can be stolen and nothing gets old.
+    ///
+    /// The first run makes the roles and opens a pull request with the new workflows; the key goes on working. After the
+    /// merge, the second run lets a job sign in with each role, then takes back key, secret and user.
+    #[arg(long, conflicts_with = "check")]
+    pub to_oidc: bool,
     /// Change nothing; exit with code 3 when a key that works is older than `--max-age`.
     #[arg(long, conflicts_with = "finish")]
     pub check: bool,

@@ -32,9 +32,13 @@ pub const CHECK_WORKFLOW: &str = ".github/workflows/check-images.yml";
 /// Where the workflow is that scans what was released, every night.
 pub const RESCAN_WORKFLOW: &str = ".github/workflows/rescan.yml";
 
+/// Where the workflow is that signs in to AWS and does nothing else; only with `auth = "oidc"`.
+pub const ACCESS_WORKFLOW: &str = ".github/workflows/check-access.yml";
+
 const PUBLISH: &str = include_str!("../templates/workflows/publish-to-ecr.yml.j2");
 const CHECK: &str = include_str!("../templates/workflows/check-images.yml.j2");
 const RESCAN: &str = include_str!("../templates/workflows/rescan.yml.j2");
+const ACCESS: &str = include_str!("../templates/workflows/check-access.yml.j2");
 const DEPENDABOT: &str = include_str!("../templates/dependabot.yml.j2");
 const README: &str = include_str!("../templates/documents/README.md.j2");
 const SECURITY: &str = include_str!("../templates/documents/SECURITY.md.j2");
@@ -51,6 +55,7 @@ macro_rules! part {
 const PARTS: &[(&str, &str)] = &[
     part!("assume-read-role.yml.j2"),
     part!("build.yml.j2"),
+    part!("check-sign-in.yml.j2"),
     part!("checkout.yml.j2"),
     part!("credentials.yml.j2"),
     part!("decide.yml.j2"),
@@ -119,6 +124,7 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     escape::check_contact(&config.publisher.security_contact)?;
 
     let mut files = vec![RenderedFile { path: CONFIG_FILE.into(), text: config.to_text() }];
+    let access = (config.publish.auth == Auth::Oidc).then_some((ACCESS_WORKFLOW, ACCESS));
     let templates = [
         (WORKFLOW, PUBLISH),
         (CHECK_WORKFLOW, CHECK),
@@ -129,7 +135,7 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
         ("docs/verify.md", VERIFY),
     ];
     let [first, ..] = chosen.products.as_slice() else { return Err(Failure::new("the catalogue is empty")) };
-    for (path, template) in templates {
+    for (path, template) in templates.into_iter().chain(access) {
         files.push(RenderedFile { path: path.into(), text: fill(config, &chosen, first, path, template)? });
     }
     for product in &chosen.products {
@@ -301,6 +307,8 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
             .comment_delimiters("{{#", "#}}")
             .trim_blocks(true)
             .lstrip_blocks(true)
+            // Parts end with a line, so that an empty one after their place is an empty one in the file.
+            .keep_trailing_newline(true)
             .build()?,
     );
     for (name, text) in PARTS {

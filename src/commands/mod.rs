@@ -17,6 +17,7 @@ mod render;
 mod rotate_keys;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod to_oidc;
 
 use std::process::ExitCode;
 

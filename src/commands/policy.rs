@@ -11,6 +11,7 @@ use crate::model::observed::GithubIdentity;
 use crate::model::pins::Pins;
 use crate::plan::destroy::rights::destroyer_policy;
 use crate::plan::operator::{operator_policy, rotator_policy};
+use crate::plan::retirement::retirement_policy;
 
 use super::answers;
 use super::desire::{Wishes, desire};
@@ -28,7 +29,7 @@ pub(super) fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Consol
         PolicyKind::Reader => reading_policy(&config),
         PolicyKind::ReaderTrust => reader_trust(config, arguments)?,
         PolicyKind::Operator => operator_policy(&config),
-        PolicyKind::Rotator => rotator(&config)?,
+        PolicyKind::Rotator => rotator(&config),
         PolicyKind::Destroyer => destroyer_policy(&config),
     };
     console.result(&format!("{}\n", document.to_pretty_json()))
@@ -45,12 +46,11 @@ fn reader_trust(config: Config, arguments: &PolicyArgs) -> Result<PolicyDocument
     Ok(reading_trust_policy(&config, &reading, &identity(&config, arguments)?))
 }
 
-/// # Errors
-/// Where there is no access key to replace.
-fn rotator(config: &Config) -> Result<PolicyDocument, Failure> {
+/// Of a repository with OIDC: what ending the key of before takes.
+fn rotator(config: &Config) -> PolicyDocument {
     match config.publish.auth {
-        Auth::AccessKey => Ok(rotator_policy(config)),
-        Auth::Oidc => Err(Failure::usage("with `--auth oidc` there is no access key that could be replaced")),
+        Auth::AccessKey => rotator_policy(config),
+        Auth::Oidc => retirement_policy(config),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::answers::read_config;
 use super::carry_out::{carry_out, confirm, preflight};
 use super::console::{Console, summary};
+use super::to_oidc;
 use crate::apply::Report;
 use crate::cli::{GlobalFlags, RotateKeysArgs};
 use crate::failure::{Cause, Failure};
@@ -26,6 +27,9 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &RotateKeysArgs, consol
     let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
     let config = config_of(global, arguments, &live).await?;
     let live = live.in_region(&config.aws.region);
+    if arguments.to_oidc {
+        return to_oidc::run(global, arguments, &config.github.repository, &live, console).await;
+    }
     if arguments.check {
         return check(&live, &config, arguments.max_age, console).await;
     }

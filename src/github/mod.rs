@@ -3,6 +3,7 @@
 mod answers;
 mod commits;
 mod deletions;
+mod dispatch;
 mod error;
 mod holdings;
 mod releases;

@@ -8,6 +8,7 @@ use super::{Live, only_if};
 use crate::failure::{Cause, Failure};
 use crate::github::UnfinishedRun;
 use crate::model::config::{Auth, Config};
+use crate::model::holdings::IamHoldings;
 use crate::model::identity::POLICY_NAME;
 use crate::model::names::{GithubRepositoryName, UserName};
 use crate::model::observed::KeyObserved;
@@ -47,6 +48,27 @@ impl Live {
             only_if(by_key, written),
         )?;
         Ok(KeyObserved { caller, viewer, repository, user, secret_written })
+    }
+
+    /// The same, and what hangs on the user, of a repository that signs in by OIDC and may have a key of before.
+    ///
+    /// # Errors
+    /// As `observe_key`.
+    pub async fn observe_former_key(&self, config: &Config) -> Result<(KeyObserved, IamHoldings), Failure> {
+        let name = config.user();
+        let user = async {
+            let Some(user) = self.aws.user(&name, POLICY_NAME).await? else { return Ok(None) };
+            Ok(Some((user, self.aws.user_holdings(&name).await?)))
+        };
+        let (caller, viewer, repository, user, secret_written) = futures_util::try_join!(
+            self.aws.caller_identity(),
+            self.github.viewer(),
+            self.github.repository_now(&config.github.repository),
+            user,
+            self.github.secret_written(&config.github.repository, ACCESS_KEY_SECRET),
+        )?;
+        let (user, held) = user.unzip();
+        Ok((KeyObserved { caller, viewer, repository, user, secret_written }, held.unwrap_or_default()))
     }
 
     /// Creates a key, waits until it works, and uploads it. `written` is when the secret was written before.
@@ -98,17 +120,21 @@ impl Live {
         }
     }
 
-    /// Waits until no run is left that was queued before the secret was written.
+    /// Waits until no run is left that was queued before then, or before the secret was written.
     pub(super) async fn drain_runs(
         &self,
         repository: &GithubRepositoryName,
         patience: SignedDuration,
+        queued_before: Option<Timestamp>,
         say: &dyn Fn(String),
     ) -> Result<(), Failure> {
         let started = Instant::now();
-        let Some(written) = self.github.secret_written(repository, ACCESS_KEY_SECRET).await? else {
-            return Err(Failure::new(format!("the secret {ACCESS_KEY_SECRET} of {repository} is gone"))
-                .hinted("the old key still works; `sbi plan` shows what is there"));
+        let written = match queued_before {
+            Some(at) => at,
+            None => self.github.secret_written(repository, ACCESS_KEY_SECRET).await?.ok_or_else(|| {
+                Failure::new(format!("the secret {ACCESS_KEY_SECRET} of {repository} is gone"))
+                    .hinted("the old key still works; `sbi plan` shows what is there")
+            })?,
         };
         let mut told = String::new();
         for pause in pauses() {

@@ -1,5 +1,6 @@
 //! AWS, GitHub and container registries as they are: observing them, and carrying out one step on the right side.
 
+mod access;
 mod access_key;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
@@ -8,6 +9,7 @@ pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::time::Duration;
 
 use futures_util::future::{try_join_all, try_join3, try_join4};
 
@@ -31,6 +33,9 @@ use crate::plan::Known;
 use crate::plan::Plan;
 use crate::plan::step::{AdmittedRefs, Ownership, Permission, Produced, Step};
 use crate::registry::Registry;
+
+/// Two jobs of five minutes at most, and a queue.
+const ACCESS_CHECK: Duration = Duration::from_secs(15 * 60);
 
 /// Both sides, signed in.
 pub struct Live {
@@ -329,7 +334,13 @@ impl System for Live {
             Step::WatchAccessKey { user, key_id, quiet, arn: _ } => {
                 self.watch_access_key(user, key_id, *quiet, say).await.map(done)
             }
-            Step::DrainRuns { repository, patience } => self.drain_runs(repository, *patience, say).await.map(done),
+            Step::DrainRuns { repository, patience, queued_before } => {
+                self.drain_runs(repository, *patience, *queued_before, say).await.map(done)
+            }
+            Step::CheckAccess { repository, workflow, tag, commit } => {
+                let patience = watch::Patience { to_end: ACCESS_CHECK, ..watch::Patience::default() };
+                self.check_access(repository, workflow, (tag, commit), patience, say).await.map(done)
+            }
             Step::IssueAccessKey { user, repository, written, arn: _ } => {
                 self.issue_access_key(user, repository, *written, say).await
             }

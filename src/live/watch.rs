@@ -76,7 +76,7 @@ async fn follow(
     say: &dyn Fn(String),
 ) -> Result<Ended, Failure> {
     let started = Instant::now();
-    let mut run = loop {
+    let run = loop {
         if let Some(run) = github.find_run(repository, head, tag).await? {
             break run;
         }
@@ -87,6 +87,18 @@ async fn follow(
         }
         tokio::time::sleep(patience.between_looks).await;
     };
+    follow_to_end(github, repository, run, patience, say).await
+}
+
+/// Follows a run that is there.
+pub(super) async fn follow_to_end(
+    github: &Github,
+    repository: &GithubRepositoryName,
+    mut run: Run,
+    patience: Patience,
+    say: &dyn Fn(String),
+) -> Result<Ended, Failure> {
+    let started = Instant::now();
     let mut told = String::new();
     loop {
         if run.status.as_deref() == Some("completed") {
@@ -163,6 +175,9 @@ fn advice(job: &str) -> &'static str {
         }
         "Verify" => {
             "the image is published, and what its tag names could not be checked: re-run the job before anybody uses it"
+        }
+        "Publishing role" | "Reading role" => {
+            "AWS did not let the job in, or the registry did not: `sbi plan` shows whether trust or policy drifted"
         }
         "Publish" => {
             "nothing was tagged; `sbi plan` shows whether role, policy or secrets drifted; then re-run the job"

@@ -206,6 +206,11 @@ impl ReleaseTag {
         Self(format!("v{major}.{minor}.{}", patch + 1))
     }
 
+    /// `v0.0.0-WHAT`, which semantic versioning puts before every release.
+    pub(crate) fn preceding(what: &'static str) -> Self {
+        Self(format!("v0.0.0-{what}"))
+    }
+
     /// Major, minor, patch, and whether it is a pre-release.
     #[must_use]
     pub fn parts(&self) -> (u64, u64, u64, bool) {

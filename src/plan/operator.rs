@@ -86,7 +86,7 @@ fn reading(config: &Config) -> Vec<Permission> {
 }
 
 /// What observing the publishing user and its keys takes.
-fn reading_user(config: &Config) -> Vec<Permission> {
+pub(super) fn reading_user(config: &Config) -> Vec<Permission> {
     let resource = config.iam_arn(&format!("user/{}", config.user()));
     ["iam:GetUser", "iam:GetUserPolicy", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"]
         .map(|action| Permission::Aws { action, resource: resource.clone() })

@@ -124,7 +124,7 @@ fn retire(plan: &mut Plan, rotation: &Rotation<'_>, user: &User, key: &KeyFacts,
     let mut last = issued;
     if key.active {
         let repository = config.github.repository.clone();
-        let drained = plan.add(Step::DrainRuns { repository, patience: rotation.drain }, issued);
+        let drained = plan.add(Step::DrainRuns { repository, patience: rotation.drain, queued_before: None }, issued);
         let key_id = key.id.clone();
         last = Some(plan.add(Step::DeactivateAccessKey { arn: arn.clone(), user: name.clone(), key_id }, [drained]));
     }
@@ -169,18 +169,19 @@ fn subject<'a>(config: &Config, found: &'a KeyObserved) -> Result<&'a User, Fail
         return Err(Failure::new(format!("there is no IAM user {name}"))
             .hinted("`sbi plan` shows what is missing, `sbi apply` makes it"));
     };
+    untouchable(config, found, user).map_or(Ok(user), Err)
+}
+
+/// Why this user is not touched; `None` when it is the repository's own.
+pub(super) fn untouchable(config: &Config, found: &KeyObserved, user: &User) -> Option<Failure> {
+    let name = config.user();
     let claimant = Claimant {
         repository: config.github.repository.clone(),
         id: found.repository.as_ref().map(|repository| repository.id),
         former_names: BTreeSet::new(),
     };
-    if let Some(refusal) = not_ours(&claimant, ("user", name.as_str(), "--user-name"), &user.tags, None) {
-        return Err(refusal);
-    }
-    if found.caller.arn == user.arn {
-        return Err(own_identity("user", name.as_str()));
-    }
-    Ok(user)
+    let own = || (found.caller.arn == user.arn).then(|| own_identity("user", name.as_str()));
+    not_ours(&claimant, ("user", name.as_str(), "--user-name"), &user.tags, None).or_else(own)
 }
 
 fn nothing_to_replace(found: &KeyObserved) -> Failure {
@@ -197,7 +198,7 @@ fn nothing_to_replace(found: &KeyObserved) -> Failure {
 }
 
 /// A key that somebody beside the pipeline uses: taking it away would break what nobody here knows.
-fn used_by_others(config: &Config, key: &KeyFacts, standing: Standing) -> Option<Failure> {
+pub(super) fn used_by_others(config: &Config, key: &KeyFacts, standing: Standing) -> Option<Failure> {
     let used = key.last_used.as_ref()?;
     let foreign = match standing {
         Standing::Foreign => true,

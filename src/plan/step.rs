@@ -128,6 +128,16 @@ pub enum Step {
     DrainRuns {
         repository: GithubRepositoryName,
         patience: SignedDuration,
+        /// `None`: before the secret with the access key was written.
+        queued_before: Option<Timestamp>,
+    },
+    /// Runs a workflow that signs in to AWS with each role and does nothing else, on a tag that exists for it alone.
+    CheckAccess {
+        repository: GithubRepositoryName,
+        /// The file's name below `.github/workflows`.
+        workflow: &'static str,
+        tag: GitTag,
+        commit: CommitId,
     },
     /// Creates a key, waits until ECR accepts it, seals it and uploads it; deletes it when that fails.
     /// One step, because a secret never crosses a step's boundary.
@@ -391,11 +401,16 @@ impl Step {
                 key_id,
                 format!("stays inactive for {}; everything stops here if somebody uses it", period(*quiet)),
             ),
-            Self::DrainRuns { repository, patience } => line(
+            Self::DrainRuns { repository, patience, queued_before } => {
+                let before = if queued_before.is_some() { "now" } else { "the hand-over" };
+                let detail = format!("those queued before {before} end first, at most {}", period(*patience));
+                line(Sign::Wait, "workflow runs", repository, detail)
+            }
+            Self::CheckAccess { workflow, tag, .. } => line(
                 Sign::Wait,
-                "workflow runs",
-                repository,
-                format!("those queued before the hand-over end first, at most {}", period(*patience)),
+                "workflow",
+                workflow,
+                format!("must sign in with each role, on the tag {tag}, made for it and deleted again"),
             ),
             Self::IssueAccessKey { user, written, .. } => line(
                 add_or_change(&written.is_some()),
@@ -508,6 +523,12 @@ impl Step {
             Self::DeactivateAccessKey { arn, .. } => vec![aws("iam:UpdateAccessKey", arn)],
             Self::WatchAccessKey { arn, .. } => vec![aws("iam:GetAccessKeyLastUsed", arn)],
             Self::DrainRuns { .. } => vec![Permission::Github("actions: read"), Permission::Github("secrets: read")],
+            // A tag on a commit that touches a workflow needs the same right as the commit.
+            Self::CheckAccess { .. } => vec![
+                Permission::Github("actions: write"),
+                Permission::Github("contents: write"),
+                Permission::Github("workflows: write"),
+            ],
             Self::IssueAccessKey { arn, .. } => vec![
                 aws("iam:CreateAccessKey", arn),
                 aws("iam:DeleteAccessKey", arn),
@@ -587,6 +608,7 @@ impl Step {
             | Self::CreateRole { .. }
             | Self::CreateUser { .. }
             | Self::IssueAccessKey { .. }
+            | Self::CheckAccess { .. }
             | Self::CreateGithubRepository { .. }
             | Self::StartGithubHistory { .. }
             | Self::CommitFiles { .. }

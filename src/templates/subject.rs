@@ -63,6 +63,10 @@ pub fn reading_refs(config: &Config, files: &[RenderedFile]) -> Result<BTreeSet<
             if job.as_mapping_get("environment").is_some() {
                 return Err(refuse(&format!("the job `{id}` reads and runs in an environment")));
             }
+            // Started by hand it runs on a ref of the person's choice, and gets in where another job does.
+            if runs_on(workflow, "workflow_dispatch") && starts(workflow) == 1 {
+                continue;
+            }
             let on_release = runs_on(workflow, "release").then_some(ReadingRef::ReleaseTag);
             let on_schedule = runs_on(workflow, "schedule").then_some(ReadingRef::DefaultBranch);
             if on_release.or(on_schedule).is_none() {
@@ -88,6 +92,12 @@ fn assumes(job: &Yaml<'_>, role: &str) -> bool {
     steps
         .filter_map(|step| step.as_mapping_get("with")?.as_mapping_get("role-to-assume")?.as_str())
         .any(|assumed| assumed == role)
+}
+
+/// How many kinds of event start it.
+fn starts(workflow: &Yaml<'_>) -> usize {
+    let Some(on) = workflow.as_mapping_get("on") else { return 0 };
+    on.as_mapping().map(|events| events.len()).or(on.as_sequence().map(|events| events.len())).unwrap_or(1)
 }
 
 fn runs_on(workflow: &Yaml<'_>, event: &str) -> bool {

@@ -12,3 +12,4 @@ mod rotate_keys;
 mod run;
 mod scenario;
 mod sweep;
+mod to_oidc;

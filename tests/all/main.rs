@@ -29,4 +29,5 @@ mod secrecy;
 mod taking_back;
 mod templates;
 mod terminal;
+mod to_oidc;
 mod workflow_claims;

@@ -16,7 +16,7 @@ use sbi::model::desired::RenderedFile;
 use sbi::model::identity::{ReadingRef, SubjectContext};
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
 use sbi::model::pins::Pins;
-use sbi::templates::{self, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
+use sbi::templates::{self, ACCESS_WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 use serde_yaml_ng::Value;
 
 use crate::support::tools::root;
@@ -110,7 +110,7 @@ pub(super) fn matrix() -> &'static [Combination] {
             let config = config(options);
             let files = rendered(&config);
             let parsed = |path| (path, serde_yaml_ng::from_str(text(&files, path)).unwrap());
-            let workflows = [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].map(parsed).into();
+            let workflows = workflows_of(options.auth).map(parsed).collect();
             all.push(Combination { name: name.join("-"), options, config, files, workflows });
         }
         all
@@ -118,7 +118,18 @@ pub(super) fn matrix() -> &'static [Combination] {
     &ALL
 }
 
+/// What is rendered for this way to sign in.
+fn workflows_of(auth: Auth) -> impl Iterator<Item = &'static str> {
+    let access = (auth == Auth::Oidc).then_some(ACCESS_WORKFLOW);
+    [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].into_iter().chain(access)
+}
+
 impl Combination {
+    /// The paths of its workflows.
+    fn paths(&self) -> impl Iterator<Item = &'static str> + use<> {
+        workflows_of(self.config.publish.auth)
+    }
+
     fn text(&self, path: &str) -> &str {
         text(&self.files, path)
     }
@@ -160,6 +171,9 @@ fn one_image_renders_these_paths_and_several_render_a_folder_each() {
             }
         }
         paths.retain(|path| !path.starts_with("images/"));
+        let with_access = paths.len();
+        paths.retain(|path| *path != ACCESS_WORKFLOW);
+        assert_eq!(with_access > paths.len(), config.publish.auth == Auth::Oidc, "{name}: roles can be tried");
         insta::allow_duplicates! {
             insta::assert_snapshot!(paths.join("\n"), @"
             .github/dependabot.yml

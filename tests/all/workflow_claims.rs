@@ -223,9 +223,12 @@ fn every_token_that_a_rendered_job_can_have_opens_only_the_role_of_its_job() {
                     let on_release = releases.contains(reference);
                     match purpose {
                         // Without environments a token does not tell the jobs of a release's run apart.
-                        Purpose::Publish => on_release && (job == "publish" || !environments),
+                        Purpose::Publish => {
+                            on_release && (["publish", "publishing"].contains(&job.as_str()) || !environments)
+                        }
                         Purpose::Read => {
-                            (on_release || *reference == default_branch) && (job != "publish" || !environments)
+                            (on_release || *reference == default_branch)
+                                && (!["publish", "publishing"].contains(&job.as_str()) || !environments)
                         }
                     }
                 })
@@ -239,8 +242,8 @@ fn every_token_that_a_rendered_job_can_have_opens_only_the_role_of_its_job() {
                 .collect();
             assert_eq!(allowed, expected, "{name}: {purpose:?}\n{}", documents[role].to_pretty_json());
             for needed in match purpose {
-                Purpose::Publish => vec!["publish"],
-                Purpose::Read => vec!["verify", "fetch"],
+                Purpose::Publish => vec!["publish", "publishing"],
+                Purpose::Read => vec!["verify", "fetch", "reading"],
             } {
                 assert!(expected.iter().any(|from| from.contains(&format!(" {needed} on "))), "{name}: {needed}");
             }

@@ -9,6 +9,8 @@ mod github;
 mod identity;
 pub mod rights;
 
+pub(super) use identity::hung_on;
+
 use super::setup::{archived, no_administrator, owned_by, renamed, renaming, wrong_account};
 use super::step::{Permission, Step};
 use super::{Plan, StepId};

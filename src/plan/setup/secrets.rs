@@ -80,6 +80,7 @@ pub(super) fn plan(
                 continue;
             }
             let why = match name {
+                ACCESS_KEY_SECRET => "holds an access key of before OIDC: `sbi rotate-keys --to-oidc` takes both back",
                 _ if PLAIN_SECRETS.contains(&name) => "is read by no workflow of sbi's: they name what it holds",
                 "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "is read by no workflow of sbi's",
                 _ => "is not sbi's",

@@ -182,6 +182,7 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("DELETE", ["immutable-releases"]) => (administer, settings::delete_immutable_releases, none()),
 
         ("GET", ["actions", "workflows"]) => (Need::read("actions"), runs::list_workflows, none()),
+        ("POST", ["actions", "workflows", file, "dispatches"]) => (Need::write("actions"), runs::dispatch, one(file)),
         ("GET", ["actions", "runs"]) => (Need::read("actions"), runs::list, none()),
         ("GET", ["actions", "runs", id]) => (Need::read("actions"), runs::get, one(id)),
         ("GET", ["actions", "runs", id, "jobs"]) => (Need::read("actions"), runs::jobs, one(id)),

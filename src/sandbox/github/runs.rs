@@ -7,7 +7,7 @@ use super::accounts::simple;
 use super::claims::{self, WorkflowRunContext};
 use super::environments;
 use super::git::{self, pages, person, root};
-use super::reply::{Reply, not_found, ok};
+use super::reply::{Reply, no_content, not_found, ok, unprocessable};
 use super::repository::minimal;
 use super::routes::Call;
 use super::workflow::{Job, Workflow};
@@ -32,33 +32,86 @@ pub(super) fn start(world: &mut World, id: u64, tag: &str, commit: &str, title: 
         }
     }
     for (path, workflow) in started {
-        let name = workflow.as_ref().and_then(|workflow| workflow.name.clone()).unwrap_or_else(|| path.clone());
-        let workflow_id = known_workflow(world, id, &path, &name)?;
-        let jobs = workflow.map(|workflow| workflow.jobs);
-        let first_job = world.id();
-        world.next_id += jobs.as_ref().map_or(0, Vec::len) as u64;
-        let (run_id, created, hidden) = (world.id(), world.now(), world.run_delay);
-        let repository = world.repository_mut(id)?;
-        let outcome = refused_by_settings(repository, jobs.as_deref(), tag);
-        repository.runs.push(Run {
-            id: run_id,
-            number: repository.runs.iter().filter(|run| run.workflow == workflow_id).count() as u64 + 1,
-            workflow: workflow_id,
-            path,
-            name,
-            event: "release".into(),
-            head: commit.to_owned(),
-            tag: tag.to_owned(),
-            title: title.to_owned(),
-            created,
-            jobs,
-            first_job,
-            hidden,
-            polls: 0,
-            outcome,
-        });
+        queue(world, id, (path, workflow), ("release", &format!("refs/tags/{tag}"), commit), title)?;
     }
     Ok(())
+}
+
+/// Queues a run of a workflow file on a ref; returns its id.
+fn queue(
+    world: &mut World,
+    id: u64,
+    (path, workflow): (String, Option<Workflow>),
+    (event, reference, commit): (&str, &str, &str),
+    title: &str,
+) -> Reply<u64> {
+    let name = workflow.as_ref().and_then(|workflow| workflow.name.clone()).unwrap_or_else(|| path.clone());
+    let workflow_id = known_workflow(world, id, &path, &name)?;
+    let jobs = workflow.map(|workflow| workflow.jobs);
+    let first_job = world.id();
+    world.next_id += jobs.as_ref().map_or(0, Vec::len) as u64;
+    let (run_id, created, hidden) = (world.id(), world.now(), world.run_delay);
+    let repository = world.repository_mut(id)?;
+    let outcome = refused_by_settings(repository, jobs.as_deref(), reference);
+    repository.runs.push(Run {
+        id: run_id,
+        number: repository.runs.iter().filter(|run| run.workflow == workflow_id).count() as u64 + 1,
+        workflow: workflow_id,
+        path,
+        name,
+        event: event.to_owned(),
+        head: commit.to_owned(),
+        reference: reference.to_owned(),
+        title: title.to_owned(),
+        created,
+        jobs,
+        first_job,
+        hidden,
+        polls: 0,
+        outcome,
+    });
+    Ok(run_id)
+}
+
+/// Starts a workflow by hand ("Create a workflow dispatch event").
+pub(super) fn dispatch(world: &mut World, call: &Call<'_>) -> Reply {
+    let (file, wanted) = (call.parameter(0).to_owned(), call.required("ref")?.to_owned());
+    let path = format!(".github/workflows/{file}");
+    let repository = world.repository(call.repository)?;
+    let by_hand = |commit: &str| -> Option<Workflow> {
+        let files = repository.objects.files(commit).unwrap_or_default();
+        let text = repository.objects.blob(&files.get(&path)?.id)?;
+        Workflow::read(&String::from_utf8_lossy(text)).filter(Workflow::waits_for_dispatch)
+    };
+    // GitHub knows workflows from the default branch.
+    let default = format!("refs/heads/{}", repository.default_branch);
+    let known = repository
+        .refs
+        .get(&default)
+        .is_some_and(|tip| repository.objects.files(tip).unwrap_or_default().contains_key(&path));
+    if !known {
+        return Err(not_found());
+    }
+    let candidates = [wanted.clone(), format!("refs/heads/{wanted}"), format!("refs/tags/{wanted}")];
+    let found = candidates.into_iter().find_map(|name| Some((repository.refs.get(&name)?.clone(), name)));
+    let Some((commit, reference)) = found else {
+        return Err(unprocessable(&format!("No ref found for: {wanted}")));
+    };
+    let Some(workflow) = by_hand(&commit) else {
+        return Err(unprocessable("Workflow does not have 'workflow_dispatch' trigger"));
+    };
+    let title = workflow.name.clone().unwrap_or_else(|| path.clone());
+    let started = ("workflow_dispatch", reference.as_str(), commit.as_str());
+    let run = queue(world, call.repository, (path, Some(workflow)), started, &title)?;
+    if call.flag("return_run_details")? != Some(true) {
+        return no_content();
+    }
+    let repository = world.repository(call.repository)?;
+    let (root, pages) = (root(world, repository, call.base), pages(world, repository, call.base));
+    ok(&json!({
+        "workflow_run_id": run, "run_url": format!("{root}/actions/runs/{run}"),
+        "html_url": format!("{pages}/actions/runs/{run}"),
+    }))
 }
 
 fn is_workflow_file(path: &str) -> bool {
@@ -78,8 +131,8 @@ fn known_workflow(world: &mut World, id: u64, path: &str, name: &str) -> Reply<u
     Ok(fresh)
 }
 
-/// A run that the repository's own settings stop: an action without full SHA, a tag that may not deploy.
-fn refused_by_settings(repository: &Repository, jobs: Option<&[Job]>, tag: &str) -> Option<RunOutcome> {
+/// A run that the repository's own settings stop: an action without full SHA, a ref that may not deploy.
+fn refused_by_settings(repository: &Repository, jobs: Option<&[Job]>, reference: &str) -> Option<RunOutcome> {
     let pinned = |uses: &String| {
         uses.starts_with("./")
             || uses.split_once('@').is_some_and(|(_, v)| v.len() == 40 && v.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -87,10 +140,7 @@ fn refused_by_settings(repository: &Repository, jobs: Option<&[Job]>, tag: &str)
     let failed = |job: &Job| RunOutcome::Failure { job: job.name.clone(), step: Some("Set up job".into()) };
     jobs?.iter().find_map(|job| {
         let unpinned = repository.actions.sha_pinning_required && !job.uses.iter().all(pinned);
-        let kept_out = job
-            .environment
-            .as_ref()
-            .is_some_and(|name| !environments::admits(repository, name, &format!("refs/tags/{tag}")));
+        let kept_out = job.environment.as_ref().is_some_and(|name| !environments::admits(repository, name, reference));
         (unpinned || kept_out).then(|| failed(job))
     })
 }
@@ -114,14 +164,14 @@ pub(super) fn undecided(world: &mut World) -> Vec<RunContext> {
             run_id: run.id,
             workflow: run.path.clone(),
             event: run.event.clone(),
-            tag: run.tag.clone(),
+            tag: run.branch().to_owned(),
             commit: run.head.clone(),
             jobs: Vec::new(),
         };
         let jobs = run.jobs.clone().unwrap_or_default();
         let asked = WorkflowRunContext {
             event: run.event.clone(),
-            reference: format!("refs/tags/{}", run.tag),
+            reference: run.reference.clone(),
             commit: Some(run.head.clone()),
             environment: None,
             workflow: run.path.clone(),
@@ -171,6 +221,11 @@ impl Phase {
 }
 
 impl Run {
+    /// The branch or tag that it runs on, as GitHub shows it.
+    pub(super) fn branch(&self) -> &str {
+        self.reference.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/")
+    }
+
     /// The first look finds it queued, then one job ends with each look, then the run does.
     fn look(&mut self) {
         if self.polls == 0 || self.outcome.is_some() {
@@ -223,7 +278,7 @@ fn describe(world: &World, repository: &Repository, base: &str, run: &Run) -> Re
     let own = minimal(world, repository, base)?;
     let author = person(&commit.author);
     Ok(json!({
-        "id": run.id, "name": run.name, "node_id": format!("WFR_{}", run.id), "head_branch": run.tag,
+        "id": run.id, "name": run.name, "node_id": format!("WFR_{}", run.id), "head_branch": run.branch(),
         "head_sha": run.head, "path": run.path, "display_title": run.title, "run_number": run.number,
         "event": run.event, "status": status, "conclusion": conclusion, "workflow_id": run.workflow,
         "check_suite_id": run.id, "check_suite_node_id": format!("CS_{}", run.id), "url": url,
@@ -261,7 +316,7 @@ pub(super) fn list(world: &mut World, call: &Call<'_>) -> Reply {
             wanted.as_ref().is_none_or(|wanted| match *name {
                 "event" => *wanted == run.event,
                 "head_sha" => *wanted == run.head,
-                "branch" => *wanted == run.tag,
+                "branch" => *wanted == run.branch(),
                 _ => wanted == status || Some(wanted.as_str()) == conclusion,
             })
         });
@@ -301,7 +356,7 @@ pub(super) fn jobs(world: &mut World, call: &Call<'_>) -> Reply {
         let time = stamp(run.created);
         json!({
             "id": id, "run_id": run.id, "run_url": format!("{root}/actions/runs/{}", run.id), "run_attempt": 1,
-            "node_id": format!("CR_{id}"), "head_sha": run.head, "head_branch": run.tag,
+            "node_id": format!("CR_{id}"), "head_sha": run.head, "head_branch": run.branch(),
             "url": format!("{root}/actions/jobs/{id}"),
             "html_url": format!("{pages}/actions/runs/{}/job/{id}", run.id),
             "status": phase.status(), "conclusion": phase.conclusion(), "created_at": time, "started_at": time,

@@ -135,7 +135,7 @@ pub(super) fn snapshot(world: &World, full_name: &str) -> Option<RepositorySnaps
                 RunSnapshot {
                     id: run.id,
                     workflow: run.path.clone(),
-                    tag: run.tag.clone(),
+                    tag: run.branch().to_owned(),
                     commit: run.head.clone(),
                     status,
                     conclusion,

@@ -8,6 +8,8 @@ pub(super) struct Workflow {
     pub(super) name: Option<String>,
     /// The activity types of `on: release`, `None` when releases don't start it.
     pub(super) release_types: Option<Vec<String>>,
+    /// `on: workflow_dispatch`
+    pub(super) by_hand: bool,
     pub(super) jobs: Vec<Job>,
 }
 
@@ -32,6 +34,11 @@ impl Workflow {
         self.release_types.as_ref().is_some_and(|types| types.is_empty() || types.iter().any(|t| t == "published"))
     }
 
+    /// Whether people may start it by hand.
+    pub(super) fn waits_for_dispatch(&self) -> bool {
+        self.by_hand
+    }
+
     /// `None` when the text is not a workflow that can be read here.
     pub(super) fn read(text: &str) -> Option<Self> {
         let document = parse(text)?;
@@ -43,11 +50,16 @@ impl Workflow {
                 .find(|(name, _)| name == "release")
                 .map(|(_, release)| release.get("types").map(Node::words).unwrap_or_default()),
         };
+        let by_hand = match document.get("on")? {
+            Node::Text(event) => event == "workflow_dispatch",
+            Node::List(events) => events.iter().any(|event| event.text() == Some("workflow_dispatch")),
+            Node::Map(events) => events.iter().any(|(name, _)| name == "workflow_dispatch"),
+        };
         let inherited = document.get("permissions").is_some_and(grants_id_token);
         let Node::Map(jobs) = document.get("jobs")? else { return None };
         let jobs: Option<Vec<Job>> = jobs.iter().map(|(id, job)| read_job(id, job, inherited)).collect();
         let name = document.get("name").and_then(Node::text).map(str::to_owned);
-        Some(Self { name, release_types, jobs: jobs.filter(|jobs| !jobs.is_empty())? })
+        Some(Self { name, release_types, by_hand, jobs: jobs.filter(|jobs| !jobs.is_empty())? })
     }
 }
 
@@ -328,10 +340,12 @@ jobs:
             ("on:\n  release:\n    types:\n      - created\n      - published\n", true),
             ("on:\n  release:\n    types: [created]\n", false),
             ("on: push\n", false),
+            ("on:\n  workflow_dispatch:\n", false),
             ("on:\n  push:\n    branches: [main]\n", false),
         ] {
             let workflow = Workflow::read(&format!("{on}{jobs}")).unwrap();
             assert_eq!(workflow.waits_for_publication(), waits, "{on}");
+            assert_eq!(workflow.waits_for_dispatch(), on.contains("workflow_dispatch"), "{on}");
         }
     }
 

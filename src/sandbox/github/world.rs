@@ -183,8 +183,8 @@ pub(super) struct Run {
     pub(super) name: String,
     pub(super) event: String,
     pub(super) head: String,
-    /// The tag of a release.
-    pub(super) tag: String,
+    /// `refs/tags/v1.0.0`
+    pub(super) reference: String,
     pub(super) title: String,
     pub(super) created: Timestamp,
     /// `None` when the workflow file can't be read: the run fails before any job.

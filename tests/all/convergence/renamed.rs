@@ -9,14 +9,14 @@ use super::*;
 
 /// Where the repository went.
 #[derive(Clone, Copy, Debug)]
-enum Move {
+pub(crate) enum Move {
     Rename,
     ToOrganization,
     Both,
 }
 
 impl Move {
-    fn make(self, room: &Room) -> &'static str {
+    pub(crate) fn make(self, room: &Room) -> &'static str {
         if matches!(self, Self::ToOrganization | Self::Both) {
             room.github.transfer(REPOSITORY, "bigco");
         }
@@ -33,7 +33,7 @@ impl Move {
     }
 }
 
-fn options() -> GithubOptions {
+pub(crate) fn options() -> GithubOptions {
     let bigco = Organization { login: "bigco".into(), id: 4242, plan: "team".into() };
     GithubOptions { login: "acme".into(), organizations: vec![bigco], ..GithubOptions::default() }
 }
@@ -59,21 +59,9 @@ fn is_let_in(room: &Room, full_name: &str, config: &Config) -> bool {
     evaluate_trust(&trust, "sts:AssumeRoleWithWebIdentity", Federated(&provider), &context).is_allowed()
 }
 
-/// What must hold once a repository was followed, and that it is no work twice.
+/// What must hold once a repository was followed.
 #[track_caller]
-fn assert_followed(room: &Room, full_name: &str, auth: &str) {
-    assert_goes_with(room, full_name, auth);
-    let before = room.writes();
-    let again = room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
-    assert!(again.stderr.contains("nothing to change"), "{}", again.stderr);
-    assert_eq!(room.writes(), before, "a second run wrote something");
-    room.sbi(&["plan", "--check"]).exited(0);
-    room.check_contract();
-}
-
-/// Both sides and the file here go with the repository's new name.
-#[track_caller]
-pub(crate) fn assert_goes_with(room: &Room, full_name: &str, auth: &str) {
+pub(crate) fn stands_followed(room: &Room, full_name: &str, auth: &str) {
     let config = local(room);
     assert_eq!(config.github.repository.to_string(), full_name);
     let found = room.github.repository(full_name).unwrap();
@@ -93,6 +81,18 @@ pub(crate) fn assert_goes_with(room: &Room, full_name: &str, auth: &str) {
             assert_eq!(room.aws.access_keys(IDENTITY).len(), 1);
         }
     }
+}
+
+/// The same, and the next run has nothing to do.
+#[track_caller]
+fn assert_followed(room: &Room, full_name: &str, auth: &str) {
+    stands_followed(room, full_name, auth);
+    let before = room.writes();
+    let again = room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
+    assert!(again.stderr.contains("nothing to change"), "{}", again.stderr);
+    assert_eq!(room.writes(), before, "a second run wrote something");
+    room.sbi(&["plan", "--check"]).exited(0);
+    room.check_contract();
 }
 
 fn rooms() -> impl Iterator<Item = Room> {

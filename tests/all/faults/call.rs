@@ -76,11 +76,12 @@ fn credential(request: &Request) -> String {
     scope.split(',').next().unwrap_or_default().to_owned()
 }
 
-/// Without what differs from run to run: object ids.
+/// Without what differs from run to run: ids of objects and of runs.
 fn steady(path: &str) -> String {
     let each = path.split('/').map(|part| {
-        let id = part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if id { "ID" } else { part }
+        let object = part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if object || number { "ID" } else { part }
     });
     each.collect::<Vec<_>>().join("/")
 }

@@ -30,7 +30,7 @@ const BY_OIDC: &[&str] = init!("--auth", "oidc");
 const TWO_BY_OIDC: &[&str] = init!("--auth", "oidc", "--image", "base-go");
 const BY_KEY: &[&str] = init!("--auth", "access-key");
 
-const OIDC: Scenario = Scenario {
+pub(super) const OIDC: Scenario = Scenario {
     name: "init-oidc",
     open: || with_strangers(Room::new()),
     command: BY_OIDC,
@@ -91,7 +91,7 @@ const KEY: Scenario = Scenario {
 };
 
 /// Into somebody's repository whose branch takes pull requests only, with an ECR repository made by hand.
-const PULL_REQUEST: Scenario = Scenario {
+pub(super) const PULL_REQUEST: Scenario = Scenario {
     name: "init-pull-request",
     open: || {
         let room = with_strangers(theirs(Rules { pull_request: true, signatures: false }));
@@ -121,7 +121,7 @@ const PULL_REQUEST: Scenario = Scenario {
         assert!(found.secrets.contains_key("AWS_ROLE_ARN") && !found.files.contains_key("sbi.toml"));
         assert_eq!(room.made(room.aws.role_names()).len(), 2);
     },
-    floor: 90,
+    floor: 70,
     beyond: Some(&OIDC),
     ..OIDC
 };
@@ -163,7 +163,7 @@ const SIGNED: Scenario = Scenario {
         assert_eq!(found.releases.iter().filter(|release| release.tag == "v1.0.0").count(), 1);
         assert_made_once(room);
     },
-    floor: 60,
+    floor: 100,
     beyond: Some(&OIDC),
     ..KEY
 };
@@ -176,7 +176,7 @@ const EMPTY: Scenario = Scenario {
         room.github.create_repository(REPOSITORY, Seed { private: false, files: &[] });
         room
     },
-    floor: 60,
+    floor: 35,
     beyond: Some(&OIDC),
     ..OIDC
 };
@@ -205,7 +205,7 @@ const TWO: Scenario = Scenario {
         "GitHub acme/bases release base-go/v1.0.0",
     ],
     goal: |room| assert_set_up(room, "oidc"),
-    floor: 60,
+    floor: 80,
     beyond: Some(&OIDC),
     ..OIDC
 };

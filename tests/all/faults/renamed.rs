@@ -1,56 +1,60 @@
-//! `sbi apply` after the repository was renamed: one run follows, however it is interrupted.
+//! `sbi apply` after the repository was renamed and moved.
 
-use super::init::{their_keys_stand, with_strangers};
+use super::init::{OIDC, with_strangers};
 use super::scenario::Scenario;
 use super::sweep::sweep;
-use crate::convergence::renamed::assert_goes_with;
-use crate::support::room::{REPOSITORY, Room};
+use crate::convergence::renamed::{Move, options, stands_followed};
+use crate::support::room::Room;
 
 const APPLY: &[&str] = &["apply", "--yes", "--no-watch"];
 
-const OIDC: Scenario = Scenario {
-    name: "renamed-oidc",
-    open: || renamed("oidc"),
+const RENAMED: Scenario = Scenario {
+    name: "apply-after-a-rename",
+    open: || moved("oidc"),
     command: APPLY,
-    meanwhile: |_| {},
     idle: APPLY,
     own: &[
         "AWS ECR repository acme/bases in eu-central-1",
         "AWS IAM role sbi-publish-acme-bases",
         "AWS IAM role sbi-read-acme-bases",
-        "GitHub acme/images file ",
-        "GitHub acme/images branch main",
+        "GitHub bigco/images file ",
+        "GitHub bigco/images branch main",
+        "GitHub bigco/images secret AWS_ROLE_ARN",
     ],
-    always: their_keys_stand,
-    goal: |room| assert_goes_with(room, "acme/images", "oidc"),
-    floor: 40,
+    goal: |room| stands_followed(room, "bigco/images", "oidc"),
+    floor: 50,
     beyond: None,
-};
-
-const KEY: Scenario = Scenario {
-    name: "renamed-key",
-    open: || renamed("access-key"),
-    own: &[
-        "AWS ECR repository acme/bases in eu-central-1",
-        "AWS IAM user sbi-publish-acme-bases",
-        "GitHub acme/images file ",
-        "GitHub acme/images branch main",
-    ],
-    goal: |room| assert_goes_with(room, "acme/images", "access-key"),
-    floor: 20,
-    beyond: Some(&OIDC),
     ..OIDC
 };
 
-fn renamed(auth: &str) -> Room {
-    let room = with_strangers(Room::new());
+const RENAMED_BY_KEY: Scenario = Scenario {
+    name: "apply-by-key-after-a-rename",
+    open: || moved("access-key"),
+    own: &[
+        "AWS ECR repository acme/bases in eu-central-1",
+        "AWS IAM user sbi-publish-acme-bases",
+        "GitHub bigco/images file ",
+        "GitHub bigco/images branch main",
+    ],
+    goal: |room| stands_followed(room, "bigco/images", "access-key"),
+    floor: 30,
+    beyond: Some(&RENAMED),
+    ..RENAMED
+};
+
+fn moved(auth: &str) -> Room {
+    let room = with_strangers(Room::with(options()));
     room.init(&["--auth", auth, "--no-watch"]).exited(0);
-    room.github.rename(REPOSITORY, "images");
+    Move::Both.make(&room);
     room
 }
 
 #[test]
-fn following_a_renamed_repository_survives_every_fault() {
-    sweep(&OIDC);
-    sweep(&KEY);
+fn following_a_rename_survives_every_fault() {
+    sweep(&RENAMED);
+}
+
+#[test]
+fn following_a_rename_by_key_survives_every_fault() {
+    sweep(&RENAMED_BY_KEY);
 }

@@ -11,17 +11,11 @@ use super::sweep::sweep;
 use crate::support::delivered_key::delivered_key;
 use crate::support::room::{REPOSITORY, Room};
 
-const USER: &str = "sbi-publish-acme-bases";
+pub(super) const USER: &str = "sbi-publish-acme-bases";
 
 const ROTATE: Scenario = Scenario {
     name: "rotate-keys",
-    open: || {
-        let room = with_strangers(Room::new());
-        room.init(&["--auth", "access-key", "--no-watch"]).exited(0);
-        room.github.end_runs(REPOSITORY);
-        pass(&room, 24 * 60 * 60);
-        room
-    },
+    open: a_day_after,
     command: &["rotate-keys", "--yes", "--grace", "0s"],
     // The next rotation would wait until dates can tell its key from the last one.
     meanwhile: |room| pass(room, 60),
@@ -43,6 +37,15 @@ const ROTATE: Scenario = Scenario {
     floor: 60,
     beyond: None,
 };
+
+/// A publisher with an access key, whose first run has ended, a day later.
+pub(super) fn a_day_after() -> Room {
+    let room = with_strangers(Room::new());
+    room.init(&["--auth", "access-key", "--no-watch"]).exited(0);
+    room.github.end_runs(REPOSITORY);
+    pass(&room, 24 * 60 * 60);
+    room
+}
 
 /// Makes the publisher's key and the secret that many seconds older.
 fn pass(room: &Room, seconds: u32) {

@@ -310,7 +310,7 @@ impl World {
                 keys.iter_mut().filter(|key| key.id == *key_id).for_each(|key| key.active = false);
             }
             // Nobody uses anything in this model, and no run is under way.
-            Step::WatchAccessKey { .. } | Step::DrainRuns { .. } => {}
+            Step::WatchAccessKey { .. } | Step::DrainRuns { .. } | Step::CheckAccess { .. } => {}
             Step::IssueAccessKey { .. } => {
                 let user = aws.user.as_mut().ok_or_else(|| absent("user"))?;
                 if user.keys.len() >= 2 {

@@ -50,6 +50,11 @@ pub(super) struct Outcome {
 }
 
 impl Run {
+    /// The ARN of the role that the last job signed in with.
+    pub(super) fn assumed(&self) -> &str {
+        &self.environment["ASSUMED"]
+    }
+
     /// A run of the publishing workflow for a release of this tag.
     pub(super) fn release(config: &Config, tag: &str) -> Self {
         let mut run = Self::of(config, WORKFLOW);

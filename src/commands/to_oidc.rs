@@ -1,0 +1,123 @@
+//! `sbi rotate-keys --to-oidc`: from an access key to OIDC, in two runs with a pull request between them.
+
+use jiff::Timestamp;
+
+use super::carry_out::{carry_out, confirm, preflight};
+use super::console::{Console, summary};
+use super::converge::{Prospect, Run, converge, look};
+use super::desire::Wishes;
+use crate::apply::Report;
+use crate::cli::{GlobalFlags, RotateKeysArgs};
+use crate::failure::Failure;
+use crate::live::Live;
+use crate::model::config::{Auth, Config};
+use crate::model::git::CommitId;
+use crate::model::names::GithubRepositoryName;
+use crate::plan::retirement::{Retirement, plan_retirement, rights};
+use crate::ui::Glyph;
+use crate::ui::report::Who;
+
+/// # Errors
+/// A refusal before any effect, or what failed while applying.
+pub(super) async fn run(
+    global: &GlobalFlags,
+    arguments: &RotateKeysArgs,
+    repository: &GithubRepositoryName,
+    live: &Live,
+    console: &Console,
+) -> Result<(), Failure> {
+    // What jobs do is decided by the default branch, not by a file here.
+    let config = live.config_of(repository).await?.ok_or_else(|| {
+        Failure::usage(format!("{repository} has no `sbi.toml`, or this token does not see it"))
+            .hinted(format!("`sbi init --github {repository}` sets it up, with OIDC"))
+    })?;
+    match config.publish.auth {
+        Auth::AccessKey => prepare(global, config, live, console).await,
+        Auth::Oidc => retire(global, arguments, &config, live, console).await,
+    }
+}
+
+fn wishes() -> Wishes {
+    Wishes { environment_settled: true, by_pull_request: true, ..Wishes::default() }
+}
+
+/// Makes provider and roles, and opens the pull request; the key goes on working.
+async fn prepare(global: &GlobalFlags, mut config: Config, live: &Live, console: &Console) -> Result<(), Failure> {
+    config.publish.auth = Auth::Oidc;
+    config.check()?;
+    let run = Run {
+        wishes: wishes(),
+        yes: global.yes,
+        show_policies: false,
+        watch: None,
+        config_file: Some(&global.config),
+        rehearsal: false,
+    };
+    converge(live, &config, &run, console).await?;
+    console.line(
+        Glyph::Waiting,
+        "the access key goes on working; merge the pull request, then run `sbi rotate-keys --to-oidc` again",
+    );
+    Ok(())
+}
+
+/// Lets a job sign in with the roles, then takes back key, secret and user.
+async fn retire(
+    global: &GlobalFlags,
+    arguments: &RotateKeysArgs,
+    config: &Config,
+    live: &Live,
+    console: &Console,
+) -> Result<(), Failure> {
+    let stage = console.stage("looking at AWS and GitHub");
+    let head = settled(look(live, config, &wishes()).await?, console)?;
+    let (found, held) = live.observe_former_key(config).await?;
+    drop(stage);
+    let retirement = Retirement {
+        config,
+        grace: arguments.grace,
+        drain: arguments.drain,
+        finish: arguments.finish,
+        now: Timestamp::now(),
+        head: &head,
+    };
+    let mut plan = plan_retirement(&retirement, &found, &held);
+    let needed = rights(config, &plan);
+    preflight(live, &mut plan, &found.caller, &found.viewer, (&needed, "rotator")).await?;
+    let who = Who { aws: found.caller.arn.clone(), github: found.viewer.login.clone() };
+    console.show_steps(&plan, config, &who, &[], false)?;
+    console.refuse(std::mem::take(&mut plan.refusals))?;
+    if plan.is_empty() {
+        if plan.waiting.is_empty() {
+            console.line(Glyph::Done, "no access key is left: every job signs in by OIDC");
+        }
+        let nothing = Report { outcomes: Vec::new(), cancelled: false };
+        return console.show_end(&plan, &nothing, &summary(Vec::new(), plan.waiting.clone()));
+    }
+    confirm(console, global.yes)?;
+    let report = carry_out(live, &plan, console, "rotate-keys --to-oidc").await?;
+    let stage = console.stage("looking again");
+    let (again, _) = live.observe_former_key(config).await?;
+    drop(stage);
+    let active = again.user.iter().flat_map(|user| &user.keys).find(|key| key.active);
+    if let Some(key) = active {
+        return Err(Failure::new(format!("AWS does not show all of it yet: access key {} still works", key.id))
+            .hinted("run `sbi rotate-keys --to-oidc` in a minute"));
+    }
+    console.line(Glyph::Done, "looked again: no access key works any more, every job signs in by OIDC");
+    console.show_end(&plan, &report, &summary(Vec::new(), plan.waiting.clone()))
+}
+
+/// The tip of the default branch, when nothing but the key is left to do.
+fn settled(prospect: Prospect, console: &Console) -> Result<CommitId, Failure> {
+    let Prospect { mut plan, observed, .. } = prospect;
+    console.refuse(std::mem::take(&mut plan.refusals))?;
+    let steps = plan.nodes().len();
+    if steps > 0 {
+        let changes = if steps == 1 { "change" } else { "changes" };
+        return Err(Failure::new(format!("{steps} {changes} to AWS or GitHub come before the access key can go"))
+            .hinted("`sbi plan` shows them, `sbi apply` makes them; then `sbi rotate-keys --to-oidc` again"));
+    }
+    let head = observed.github.repository.and_then(|repository| repository.head);
+    head.ok_or_else(|| Failure::new("the GitHub repository is empty").hinted("`sbi apply` fills it"))
+}
