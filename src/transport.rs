@@ -43,6 +43,15 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// With this longest wait for one answer.
+    #[must_use]
+    pub fn answering_within(limit: Duration) -> Self {
+        let usual = Self::default();
+        Self { connect: usual.connect.min(limit), answer: limit, ..usual }
+    }
+}
+
 /// Whether the URL's host is this machine; `None` when it names no host.
 #[must_use]
 pub fn is_loopback(url: &Url) -> Option<bool> {

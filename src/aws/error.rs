@@ -195,13 +195,13 @@ impl<'a> Call<'a> {
         }
         match &error {
             SdkError::TimeoutError(_) => {
-                self.unreachable(format!("{} does not answer at {}", self.service, self.origin()))
+                self.unreachable(format!("{} does not answer {} at {}", self.service, self.title(), self.origin()))
             }
             SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => {
-                self.unreachable(format!("{} does not answer at {}", self.service, self.origin()))
+                self.unreachable(format!("{} does not answer {} at {}", self.service, self.title(), self.origin()))
             }
             SdkError::DispatchFailure(_) => self
-                .unreachable(format!("can't reach {} at {}", self.service, self.origin()))
+                .unreachable(format!("can't reach {} at {} for {}", self.service, self.origin(), self.title()))
                 .caused_by(innermost(&error)),
             SdkError::ResponseError(_) => self.not_of_aws(&error),
             SdkError::ServiceError(_) if error.code().is_none() && !status_of(&error).is_some_and(is_fault) => {
@@ -217,7 +217,7 @@ impl<'a> Call<'a> {
         let (service, origin, title) = (self.service, self.origin(), self.title());
         Failure::new(format!("{service} at {origin} answered {title} with something that is no answer of AWS{status}"))
             .caused_by(innermost(error))
-            .hinted("a proxy or a wrong AWS_ENDPOINT_URL may stand between")
+            .hinted("a proxy or a wrong AWS_ENDPOINT_URL may stand between; run the same command again without it")
     }
 
     fn unreachable(&self, message: String) -> Failure {
@@ -279,9 +279,10 @@ impl<'a> Call<'a> {
         let statement = serde_json::to_string(&statement).unwrap_or_default();
         let failure = Failure::new(format!("these AWS credentials may not {title}"))
             .because(Cause::Denied { action: self.action.to_owned(), resource: self.resource.clone() });
-        failure
-            .hinted(format!("allow it with the statement {statement}"))
-            .hinted("`sbi policy operator` prints every right that sbi needs, as one policy")
+        failure.hinted(format!("allow it with the statement {statement}")).hinted(
+            "`sbi policy operator` prints every right that setting up needs, as one policy, `sbi policy destroyer` \
+                 every right that `sbi destroy` needs",
+        )
     }
 
     /// AWS's own text is left out: on a wrong signature it repeats the signed headers, session token and all.

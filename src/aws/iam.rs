@@ -404,7 +404,8 @@ impl Aws {
         }))
     }
 
-    /// Repeats `attempt` while IAM does not find what it has just created.
+    /// Repeats `attempt` while IAM does not find what it has just created, or gets too many requests: neither refusal has
+    /// done anything.
     async fn once_found<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -414,8 +415,9 @@ impl Aws {
         loop {
             let result = attempt().await;
             let pause = pauses.next().unwrap_or(Duration::ZERO);
-            let missing = matches!(&result, Err(failure) if *failure.cause() == Cause::NotFound);
-            if !missing || started.elapsed() + pause > self.pace.settling_deadline {
+            let passing = |cause: &Cause| matches!(cause, Cause::NotFound | Cause::Throttled { .. });
+            let refused = result.as_ref().is_err_and(|failure| passing(failure.cause()));
+            if !refused || started.elapsed() + pause > self.pace.settling_deadline {
                 return result;
             }
             tokio::time::sleep(pause).await;

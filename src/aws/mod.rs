@@ -73,6 +73,15 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// With this longest wait for one answer, and as many answers' time for a call as usual.
+    #[must_use]
+    pub fn answering_within(limit: Duration) -> Self {
+        let attempts = OPERATION_TIMEOUT.div_duration_f64(ATTEMPT_TIMEOUT);
+        Self { connect: CONNECT_TIMEOUT.min(limit), attempt: limit, operation: limit.mul_f64(attempts) }
+    }
+}
+
 /// How to wait for IAM, whose changes reach all of AWS only after a while: 2 to 20 s as a rule, sometimes a minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pace {

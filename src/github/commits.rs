@@ -194,16 +194,16 @@ impl Github {
 
     /// Fast-forwards the branch. Sending it again does the same, so a lost answer is no failure.
     async fn move_branch(&self, commit: &Commit, branch: &str, parent: &CommitId, to: &str) -> Result<(), Failure> {
-        let mut call = with_rights(
+        let call = with_rights(
             Call::new(
                 Method::PATCH,
                 repo_path(&commit.repository, &format!("/git/refs/heads/{}", escape(branch))),
                 format!("move the branch {branch}"),
             )
-            .body(json!({ "sha": to, "force": false })),
+            .body(json!({ "sha": to, "force": false }))
+            .repeatable(),
             commit,
         );
-        call.repeatable = true;
         let reply = self.exchange(&self.rest, &call).await?;
         match reply.status {
             200..300 => Ok(()),
@@ -235,9 +235,9 @@ impl Github {
             }
         }
         let path = repo_path(repository, &format!("/git/refs/heads/{}", escape(branch)));
-        let mut call =
-            with_rights(Call::new(Method::PATCH, path, what), commit).body(json!({ "sha": to, "force": true }));
-        call.repeatable = true;
+        let call = with_rights(Call::new(Method::PATCH, path, what), commit)
+            .body(json!({ "sha": to, "force": true }))
+            .repeatable();
         self.send(&call).await.map(drop)
     }
 

@@ -8,6 +8,10 @@ use serde::Deserialize;
 use super::{Call, Reply};
 use crate::failure::{Cause, Failure};
 
+const AT_FAULT: &str = "the fault is not here: https://www.githubstatus.com tells how GitHub is";
+const AGAIN: &str = "run the same command again";
+/// After a write whose answer never came.
+const MAY_BE_DONE: &str = "it may have been done all the same; run the same command again: it looks first";
 /// GitHub asks for at least a minute where a limit names no time ("Rate limits for the REST API").
 const UNTOLD_WAIT: Duration = Duration::from_secs(60);
 
@@ -56,16 +60,21 @@ fn limited_for(reply: &Reply) -> Option<Duration> {
     (reply.status == 429).then_some(UNTOLD_WAIT)
 }
 
-/// How long to wait before a repeatable call is sent again; `None` when repeating would not help.
-pub(super) fn wait_before_repeating(reply: &Reply) -> Option<Duration> {
-    if matches!(reply.status, 502..=504) { Some(Duration::ZERO) } else { limited_for(reply) }
+/// How long to wait before a call is sent again; `None` when repeating would not help, or might do the work twice. What a
+/// limit refuses was not done, so after one even a creation may be repeated.
+pub(super) fn wait_before_repeating(reply: &Reply, repeatable: bool) -> Option<Duration> {
+    match reply.status {
+        500 | 502..=504 => repeatable.then_some(Duration::ZERO),
+        _ => limited_for(reply),
+    }
 }
 
 pub(super) fn unreachable(call: &Call, host: &str, reason: String) -> Failure {
-    Failure::new(format!("could not {}: {host} can't be reached", call.what))
+    let failure = Failure::new(format!("could not {}: {host} can't be reached", call.what))
         .because(Cause::Unreachable)
         .hinted(format!("check that https://{host} answers from here; HTTPS_PROXY and NO_PROXY are honoured"))
-        .caused_by(reason)
+        .caused_by(reason);
+    if call.writes() { failure.hinted(MAY_BE_DONE) } else { failure.hinted(AGAIN) }
 }
 
 /// A refusal for want of a right.
@@ -73,8 +82,13 @@ pub(super) fn denied(call: &Call, action: impl Into<String>) -> Failure {
     let action = action.into();
     let place = call.resource.as_deref().unwrap_or("this account");
     let hint = match action.strip_prefix("scope ") {
-        Some(scope) => format!("run `gh auth refresh -s {scope}`, or use a token with the scope `{scope}`"),
-        None => format!("give the token `{action}` on {place}; a classic token needs the scope `{}`", call.scope),
+        Some(scope) => format!(
+            "run `gh auth refresh -s {scope}`, or use a token with the scope `{scope}`, then run the same command again"
+        ),
+        None => format!(
+            "give the token `{action}` on {place} (a classic token needs the scope `{}`), then run the same command again",
+            call.scope
+        ),
     };
     Failure::new(format!("this token may not {}: it lacks {action}", call.what))
         .because(Cause::Denied { action, resource: call.resource.clone() })
@@ -130,7 +144,12 @@ pub(super) fn classify(call: &Call, reply: &Reply, host: &str) -> Failure {
         }
         status => {
             let id = reply.header("x-github-request-id").map_or_else(String::new, |id| format!(", request {id}"));
-            with_reason(Failure::new(format!("could not {what}: GitHub answered {status}{id}")), &told)
+            let failure = with_reason(Failure::new(format!("could not {what}: GitHub answered {status}{id}")), &told);
+            match (status, call.writes()) {
+                (500.., false) => failure.hinted(AT_FAULT).hinted(AGAIN),
+                (500.., true) => failure.hinted(AT_FAULT).hinted(MAY_BE_DONE),
+                _ => failure,
+            }
         }
     }
 }

@@ -126,6 +126,12 @@ impl Call {
         self
     }
 
+    /// Sending it twice does the same as sending it once, whatever its method.
+    fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
     fn writes(&self) -> bool {
         self.method != Method::GET
     }
@@ -249,7 +255,7 @@ impl Github {
         let mut redirections = 0;
         loop {
             let outcome = transport::send(client, call, &path, self.timing).await;
-            let last = !call.repeatable || attempts >= MOST_ATTEMPTS;
+            let last = attempts >= MOST_ATTEMPTS;
             match outcome {
                 Ok(reply) if matches!(reply.status, 301 | 302 | 307 | 308) && !call.writes() && redirections < 3 => {
                     let Some(target) = reply.header("location").and_then(|text| self.own_path(text)) else {
@@ -260,11 +266,13 @@ impl Github {
                     continue;
                 }
                 Ok(reply) if last => return Ok(reply),
-                Ok(reply) => match error::wait_before_repeating(&reply) {
+                Ok(reply) => match error::wait_before_repeating(&reply, call.repeatable) {
                     Some(wait) if wait <= LONGEST_WAIT => tokio::time::sleep(wait.max(pause)).await,
                     _ => return Ok(reply),
                 },
-                Err(reason) if last => return Err(error::unreachable(call, &self.host, reason)),
+                Err(reason) if last || !call.repeatable => {
+                    return Err(error::unreachable(call, &self.host, reason));
+                }
                 Err(_) => tokio::time::sleep(pause).await,
             }
             attempts += 1;

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Call, Github, repo_path};
+use super::{Call, Github, error, repo_path};
 use crate::failure::{Cause, Failure};
 use crate::model::git::CommitId;
 use crate::model::names::{GitTag, GithubRepositoryName};
@@ -57,10 +57,13 @@ struct Jobs {
 #[derive(Deserialize)]
 struct ReleaseAnswer {
     html_url: String,
+    #[serde(default)]
+    body: Option<String>,
 }
 
 impl Github {
-    /// Publishes a release of `commit`; GitHub makes the tag.
+    /// Publishes a release of `commit`; GitHub makes the tag. One that is there with these notes after an answer was lost
+    /// is the one that was asked for.
     ///
     /// # Errors
     /// `Cause::Exists` when the tag has a release already.
@@ -82,18 +85,22 @@ impl Github {
                 "draft": false,
                 "prerelease": tag.version().parts().3,
             }));
-        let failure = match self.ask::<ReleaseAnswer>(&call).await {
-            Ok(answer) => return Ok(answer.html_url),
-            Err(failure) => failure,
+        let (failure, lost) = match self.exchange(&self.rest, &call).await {
+            Ok(reply) if (200..300).contains(&reply.status) => {
+                return reply.json::<ReleaseAnswer>(&call).map(|answer| answer.html_url);
+            }
+            Ok(reply) => (error::classify(&call, &reply, &self.host), reply.status >= 500),
+            Err(failure) => (failure, true),
         };
         let next = format!("the next free tag may be {}: `--release {0}`", tag.version().next_patch());
         match failure.cause() {
             Cause::Exists => Err(failure.hinted(next)),
             // A lost answer and a refusal without a code end here: whether the release is there shows by looking.
-            Cause::Other => {
+            Cause::Other | Cause::Unreachable => {
                 let path = repo_path(repository, &format!("/releases/tags/{tag}"));
                 let look = Call::get(path, format!("look for the release {tag}")).of(repository);
                 match self.ask::<ReleaseAnswer>(&look).await {
+                    Ok(found) if lost && found.body.as_deref() == Some(notes) => Ok(found.html_url),
                     Ok(_) => Err(failure.because(Cause::Exists).hinted(next)),
                     Err(_) => Err(failure),
                 }

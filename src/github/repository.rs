@@ -576,8 +576,14 @@ impl Github {
             )
             .of(name)
             .needing("administration: write")
-            .body(json!({ "name": pattern, "type": kind }));
-            self.send(&call).await.map(drop)
+            .body(json!({ "name": pattern, "type": kind }))
+            .repeatable();
+            let reply = self.exchange(&self.rest, &call).await?;
+            match reply.status {
+                // See other: the same pattern is there already, by a first request whose answer was lost.
+                200..300 | 303 => Ok(()),
+                _ => Err(super::error::classify(&call, &reply, &self.host)),
+            }
         });
         try_join_all(missing).await.map(drop)
     }

@@ -1,13 +1,18 @@
 //! Signing in to both sides: whose credentials, which endpoints. Nothing connects before it is needed.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::Live;
-use crate::aws::{self, Aws};
+use crate::aws::{self, Aws, Pace, Timeouts};
 use crate::failure::{Cause, Failure};
-use crate::github::{self, Github};
+use crate::github::{self, Github, Timing};
 use crate::model::secrets::{AccessKey, Token};
 use crate::registry::{self, Registry};
+
+/// The environment variable with the longest wait for one answer, in seconds.
+const TIMEOUT_VARIABLE: &str = "SBI_TIMEOUT";
 
 /// Where AWS and GitHub are, when it is not where they usually are.
 #[derive(Default)]
@@ -37,11 +42,17 @@ impl Live {
     ) -> Result<Self, Failure> {
         let Places { aws_endpoint: endpoint, aws_credentials: credentials, github_api, github_token, registry_mirror } =
             places;
+        let limit = environment(TIMEOUT_VARIABLE).map(|text| seconds(&text)).transpose()?;
+        let timing = limit.map_or_else(Timing::default, Timing::answering_within);
+        let timeouts = limit.map_or_else(Timeouts::default, Timeouts::answering_within);
         let mirror = registry_mirror.or_else(|| environment(registry::MIRROR_VARIABLE));
-        let registry = Registry::connect(mirror.as_deref())?;
+        let registry = Registry::connect_timed(mirror.as_deref(), timing)?;
         let settings = aws::Settings { profile, region: None, endpoint, credentials };
-        let (aws, (github, host)) =
-            futures_util::future::try_join(Aws::connect(settings), to_github(github_api, github_token, ask)).await?;
+        let (aws, (github, host)) = futures_util::future::try_join(
+            Aws::connect_with(settings, timeouts, Pace::default()),
+            to_github(github_api, github_token, timing, ask),
+        )
+        .await?;
         Ok(Self { aws, github, registry, web: format!("https://{host}") })
     }
 }
@@ -50,6 +61,7 @@ impl Live {
 async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
     api_url: Option<String>,
     token: Option<Token>,
+    timing: Timing,
     ask: impl FnOnce(String) -> F,
 ) -> Result<(Github, String), Failure> {
     let api_url = api_url.or_else(|| environment("GITHUB_API_URL"));
@@ -61,7 +73,18 @@ async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
             None => ask(host.clone()).await?.ok_or_else(|| no_token(&host))?,
         },
     };
-    Ok((Github::connect(github::Settings { api_url, token })?, host))
+    Ok((Github::connect_timed(github::Settings { api_url, token }, timing)?, host))
+}
+
+/// The longest wait for one answer, as a person sets it.
+fn seconds(text: &str) -> Result<Duration, Failure> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..=600) => Ok(Duration::from_secs(seconds)),
+        _ => {
+            Err(Failure::usage(format!("{TIMEOUT_VARIABLE} is `{text}`, which is no number of seconds from 1 to 600"))
+                .hinted(format!("`unset {TIMEOUT_VARIABLE}` waits as long as usual")))
+        }
+    }
 }
 
 fn environment(name: &str) -> Option<String> {
@@ -90,6 +113,17 @@ fn host_of(api_url: Option<&str>) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_a_number_of_seconds() {
+        assert_eq!(seconds("1").ok(), Some(Duration::from_secs(1)));
+        for text in ["0", "601", "1.5", "-1", "soon"] {
+            assert_eq!(seconds(text).unwrap_err().exit_code(), crate::failure::ExitCode::Usage, "{text}");
+        }
+        let timeouts = Timeouts::answering_within(Duration::from_secs(2));
+        assert_eq!((timeouts.connect, timeouts.operation), (Duration::from_secs(2), Duration::from_secs(8)));
+        assert_eq!(Timeouts::answering_within(aws::ATTEMPT_TIMEOUT), Timeouts::default());
+    }
 
     #[test]
     fn the_web_host_follows_from_the_api_address() {

@@ -180,8 +180,8 @@ async fn every_refusal_has_its_cause_and_a_next_step() {
 async fn reads_are_repeated_and_creations_never() {
     let server = serve(|_| answer(200, &json!({"id": 1, "html_url": "https://github.com/r", "status": "queued"})));
     let bad = [
+        Weather::Instead(answer(500, &json!({"message": "server error"}))),
         Weather::Instead(answer(502, &json!({"message": "bad gateway"}))),
-        Weather::Instead(answer(429, &json!({"message": "slow down"})).with("retry-after", "0")),
         Weather::ResetBefore,
         Weather::ResetAfter,
     ];
@@ -201,6 +201,47 @@ async fn reads_are_repeated_and_creations_never() {
         assert!(github.create_release(&base(), &tag, "", &CommitId::told("a")).await.is_err());
         assert_eq!(*sent.lock().unwrap(), 1, "a creation was sent twice");
     }
+}
+
+#[tokio::test]
+async fn a_creation_that_a_passing_limit_refused_is_sent_again() {
+    let server = serve(|_| answer(201, &json!({"html_url": "https://github.com/r"})));
+    let github = client(&server.url(), "ghp_x");
+    let refusals: [(u16, &[(&str, &str)]); 2] =
+        [(429, &[("retry-after", "0")]), (403, &[("retry-after", "0"), ("x-ratelimit-remaining", "7")])];
+    for (status, headers) in refusals {
+        let limited = headers.iter().fold(answer(status, &json!({"message": "slow down"})), |a, (k, v)| a.with(k, *v));
+        server.set_forecast(move |number, _| match number {
+            0 => Weather::Instead(limited.clone()),
+            _ => Weather::Fair,
+        });
+        let tag = "v1.0.0".parse::<GitTag>().unwrap();
+        github.create_release(&base(), &tag, "", &CommitId::told("a")).await.unwrap();
+    }
+    assert_eq!(server.log().len(), 2, "a limited request was carried out");
+}
+
+#[tokio::test]
+async fn a_release_whose_answer_was_lost_is_told_by_its_notes() {
+    let server = serve(|_| answer(200, &json!({"html_url": "https://github.com/r", "body": "ours"})));
+    let github = client(&server.url(), "ghp_x");
+    let tag = "v1.0.0".parse::<GitTag>().unwrap();
+    let lost = [Weather::ResetAfter, Weather::AnswerLost(answer(502, &json!({"message": "bad gateway"})))];
+    for weather in lost {
+        server.set_forecast(move |number, _| if number == 0 { weather.clone() } else { Weather::Fair });
+        github.create_release(&base(), &tag, "ours", &CommitId::told("a")).await.unwrap();
+        server.set_forecast(|number, _| if number == 0 { Weather::ResetAfter } else { Weather::Fair });
+        let theirs = github.create_release(&base(), &tag, "other notes", &CommitId::told("a")).await.unwrap_err();
+        assert_eq!(*theirs.cause(), Cause::Exists);
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_that_is_there_already_is_fine() {
+    let server = serve(|request| answer(if request.method == "POST" { 303 } else { 200 }, &json!({})));
+    let github = client(&server.url(), "ghp_x");
+    let admits = DeploymentPolicies { tags: ["v*".to_owned()].into(), ..DeploymentPolicies::default() };
+    github.set_environment(&base(), &"publish".parse().unwrap(), false, &admits).await.unwrap();
 }
 
 #[tokio::test]
@@ -366,6 +407,17 @@ async fn a_repository_that_is_not_there_costs_one_call() {
     let server = serve(|_| answer(404, &json!({"message": "Not Found"})));
     assert_eq!(client(&server.url(), "ghp_x").repository(&base()).await.unwrap(), None);
     assert_eq!(server.log().len(), 1);
+}
+
+/// What a token may not see must not pass for empty.
+#[tokio::test]
+async fn an_environment_that_is_hidden_is_no_empty_one() {
+    for (status, seen) in [(404, true), (403, false)] {
+        let server = serve(move |_| answer(status, &json!({"message": "no"})));
+        let github = client(&server.url(), "github_pat_x");
+        let held = github.environment_holdings(&base(), &"publish".parse().unwrap()).await;
+        assert_eq!(held.is_ok(), seen, "{status}");
+    }
 }
 
 /// Deleting a repository takes a scope of its own, and GitHub says 403 without it.

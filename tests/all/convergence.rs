@@ -1,29 +1,25 @@
-//! The binary against both stand-ins, and against moto for AWS: from nothing, from half-done, from done, killed
-//! anywhere.
+//! The binary against both stand-ins, and against moto for AWS: from nothing, from half-done, from done, cancelled.
 
 mod adoption;
 mod pins;
-mod renamed;
-mod rules;
+pub(crate) mod renamed;
 mod same_as_moto;
 mod two_images;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use sbi::model::config::{Auth, Config};
 use sbi::model::identity::{publishing_policy, reading_policy};
 use sbi::model::lock::Lock;
-use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 use sbi::plan::setup::plain_secrets;
 use sbi::sandbox::github::{GithubOptions, Organization, RepositorySnapshot, Rules, Seed, TokenScopes};
 use sbi::sandbox::http::{Answer, Request, Weather};
 use secrecy::ExposeSecret as _;
 
+use crate::support::delivered_key::delivered_key;
 use crate::support::moto;
 use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, is_write, ran};
 
@@ -44,11 +40,11 @@ fn lock(room: &Room) -> Lock {
 
 /// One of everything, matched on both sides; `foreign` secrets are others'.
 #[track_caller]
-fn assert_set_up(room: &Room, auth: &str) {
+pub(crate) fn assert_set_up(room: &Room, auth: &str) {
     let config = config(room);
     assert_eq!(config.publish.auth.as_str(), auth);
     let places: BTreeSet<String> = config.ecr_repositories().iter().map(ToString::to_string).collect();
-    assert_eq!(room.aws.repository_names(), places);
+    assert_eq!(room.made(room.aws.repository_names()), places);
     let lock = lock(room);
     let rendered = sbi::templates::render(&config, &lock.images).unwrap();
     let reading = sbi::templates::reading_refs(&config, &rendered).unwrap();
@@ -64,24 +60,21 @@ fn assert_set_up(room: &Room, auth: &str) {
                 let trust = room.aws.role_trust(READER).unwrap().to_json();
                 assert!(!trust.contains("environment:") && !trust.contains("pull_request"), "{trust}");
             }
-            assert_eq!(room.aws.role_names(), roles);
+            assert_eq!(room.made(room.aws.role_names()), roles);
             assert_eq!(room.aws.role_policies(IDENTITY).unwrap(), policies);
             let trust = room.aws.role_trust(IDENTITY).unwrap().to_json();
             let found = repository(room);
             assert!(trust.contains(&format!("\"{}\"", found.id)), "{trust}");
             assert!(trust.contains(&format!("repo:acme@{}/bases@{}:environment:publish", found.owner_id, found.id)));
-            assert!(room.aws.user_names().is_empty());
+            assert!(room.made(room.aws.user_names()).is_empty());
         }
         Auth::AccessKey => {
-            assert_eq!(room.aws.user_names(), BTreeSet::from([IDENTITY.to_owned()]));
+            assert_eq!(room.made(room.aws.user_names()), BTreeSet::from([IDENTITY.to_owned()]));
             assert_eq!(room.aws.user_policies(IDENTITY).unwrap(), policies);
             let keys = room.aws.access_keys(IDENTITY);
             let [key] = keys.as_slice() else { panic!("{} keys", keys.len()) };
-            assert!(key.active);
-            let uploaded = AccessKey::from_both(&open(ACCESS_KEY_SECRET).unwrap().into()).unwrap();
-            assert_eq!(uploaded.id(), key.id);
-            assert!(uploaded.reveal(|secret| room.aws.is_secret_of(&key.id, secret)), "the pair does not match");
-            assert!(room.aws.role_names().is_empty());
+            assert_eq!(delivered_key(room), Ok(Some(key.id.clone())));
+            assert!(room.made(room.aws.role_names()).is_empty());
         }
     }
     for (name, value) in plain_secrets(&config) {
@@ -264,150 +257,9 @@ fn a_run_takes_no_more_calls_than_its_job_needs() {
 
 // Interrupted.
 
-/// Where the process is killed.
-#[derive(Clone, Copy, Debug)]
-enum Kill {
-    BeforeTheRequest,
-    AfterItReachedTheServer,
-}
-
-/// Counts the writes of both sides together and hangs the one whose turn it is.
-fn hang_at(number: usize, kill: Kill, room: &Room, hung: &Sender<()>) {
-    let seen = Arc::new(AtomicUsize::new(0));
-    let forecast = || {
-        let (seen, hung) = (Arc::clone(&seen), hung.clone());
-        move |_: usize, request: &Request| {
-            if !is_write(request) || seen.fetch_add(1, Ordering::SeqCst) != number {
-                return Weather::Fair;
-            }
-            // Nobody listens any more when the run ended by itself.
-            let _ = hung.send(());
-            match kill {
-                Kill::BeforeTheRequest => Weather::Hang,
-                Kill::AfterItReachedTheServer => Weather::HangAfter,
-            }
-        }
-    };
-    room.aws.server().set_forecast(forecast());
-    room.github.server().set_forecast(forecast());
-}
-
-fn fair(room: &Room) {
+pub(crate) fn fair(room: &Room) {
     room.aws.server().set_forecast(|_, _| Weather::Fair);
     room.github.server().set_forecast(|_, _| Weather::Fair);
-}
-
-/// Starts `init`, kills it at its `number`th write; false when it ended before.
-fn killed_at(number: usize, kill: Kill, room: &Room, flags: &[&str]) -> bool {
-    killed_in(number, kill, room, &room.init_arguments(&[&["--no-watch"], flags].concat()))
-}
-
-/// The same for any command.
-fn killed_in(number: usize, kill: Kill, room: &Room, arguments: &[&str]) -> bool {
-    let (hung, stopped) = channel();
-    hang_at(number, kill, room, &hung);
-    let mut child = room.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let killed = loop {
-        if stopped.recv_timeout(Duration::from_millis(5)).is_ok() {
-            child.kill().unwrap();
-            break true;
-        }
-        if child.try_wait().unwrap().is_some() {
-            break false;
-        }
-    };
-    child.wait().unwrap();
-    // What the server still does with a request of the dead is over when it answers the next one.
-    fair(room);
-    killed
-}
-
-/// Kills `init` at every write, before and after the server did its work; returns how many kills were survived.
-fn survives_every_kill(auth: &'static str, open: fn() -> Room) -> usize {
-    let next = AtomicUsize::new(0);
-    let survived = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let turn = next.fetch_add(1, Ordering::SeqCst);
-                    let (number, kill) = (turn / 2, [Kill::BeforeTheRequest, Kill::AfterItReachedTheServer][turn % 2]);
-                    let room = open();
-                    if !killed_at(number, kill, &room, &["--auth", auth]) {
-                        return;
-                    }
-                    let second = room.init(&["--auth", auth, "--no-watch"]);
-                    assert_eq!(second.code, 0, "{kill:?} write {number}:\n{}", second.stderr);
-                    assert_set_up(&room, auth);
-                    assert_nothing_left(&room, auth);
-                    room.check_contract();
-                    survived.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-        }
-    });
-    survived.into_inner()
-}
-
-#[test]
-fn killed_at_any_write_with_oidc_the_next_run_finishes_and_makes_nothing_twice() {
-    let survived = survives_every_kill("oidc", Room::new);
-    assert!(survived >= 36, "only {survived} kills");
-}
-
-#[test]
-fn killed_at_any_write_with_an_access_key_no_orphan_key_stays() {
-    let survived = survives_every_kill("access-key", Room::new);
-    assert!(survived >= 36, "only {survived} kills");
-}
-
-#[test]
-fn killed_at_any_write_the_hand_made_secrets_of_before_deceive_nobody() {
-    let survived = survives_every_kill("access-key", || {
-        let room = Room::new();
-        room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
-        for name in [ACCESS_KEY_SECRET, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-            room.github.add_secret(REPOSITORY, name);
-            room.github.age_secret(REPOSITORY, name, Duration::from_secs(86_400));
-        }
-        room
-    });
-    assert!(survived >= 30, "only {survived} kills");
-}
-
-/// 500 for one write after the other: what is independent finishes, the next run does the rest.
-#[test]
-fn a_server_error_at_any_write_stops_what_depends_on_it_and_the_next_run_finishes() {
-    for auth in ["oidc", "access-key"] {
-        for number in 0..40 {
-            let room = Room::new();
-            let seen = Arc::new(AtomicUsize::new(0));
-            let forecast = || {
-                let seen = Arc::clone(&seen);
-                move |_: usize, request: &Request| {
-                    let broken = Answer::new(418, "application/json", "{\"message\":\"broken\"}");
-                    match is_write(request) && seen.fetch_add(1, Ordering::SeqCst) == number {
-                        true => Weather::Instead(broken),
-                        false => Weather::Fair,
-                    }
-                }
-            };
-            room.aws.server().set_forecast(forecast());
-            room.github.server().set_forecast(forecast());
-            let first = room.init(&["--auth", auth, "--no-watch"]);
-            fair(&room);
-            if seen.load(Ordering::SeqCst) <= number {
-                assert!(number >= 18, "only {number} writes");
-                break;
-            }
-            assert_eq!(first.code, 1, "write {number}:\n{}", first.stderr);
-            assert!(first.stderr.contains("error: "), "{}", first.stderr);
-            let second = room.init(&["--auth", auth, "--no-watch"]);
-            assert_eq!(second.code, 0, "after write {number}:\n{}\n---\n{}", first.stderr, second.stderr);
-            assert_set_up(&room, auth);
-            assert_nothing_left(&room, auth);
-        }
-    }
 }
 
 #[test]

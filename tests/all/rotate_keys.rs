@@ -1,9 +1,5 @@
 //! `sbi rotate-keys` through the binary: what is left on both sides, whatever happens on the way.
 
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -12,9 +8,9 @@ use sbi::model::iam::PolicyDocument;
 use sbi::model::observed::KeyFacts;
 use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 use sbi::plan::operator::rotator_policy;
-use sbi::sandbox::http::{Answer, Request, Weather};
+use sbi::sandbox::http::{Answer, Weather};
 
-use crate::support::room::{REPOSITORY, Ran, Room, is_write, ran};
+use crate::support::room::{REPOSITORY, Ran, Room, ran};
 
 const USER: &str = "sbi-publish-acme-bases";
 const NOW: &[&str] = &["rotate-keys", "--yes", "--grace", "0s"];
@@ -131,58 +127,6 @@ fn the_old_key_works_until_every_run_of_before_has_ended() {
     assert!(run.stderr.contains("waited for workflow runs"), "{}", run.stderr);
     assert_rotated(&room, &old);
     assert_eq!(only_key(&room).id, keys[1].id, "the cut-off rotation is finished, no other one begun");
-}
-
-fn killed_at(number: usize, weather: &Weather, room: &Room) -> bool {
-    let (hung, stopped): (Sender<()>, _) = channel();
-    let seen = Arc::new(AtomicUsize::new(0));
-    let forecast = || {
-        let (seen, hung, weather) = (Arc::clone(&seen), hung.clone(), weather.clone());
-        move |_: usize, request: &Request| {
-            if !is_write(request) || seen.fetch_add(1, Ordering::SeqCst) != number {
-                return Weather::Fair;
-            }
-            // Nobody listens any more when the run ended by itself.
-            let _ = hung.send(());
-            weather.clone()
-        }
-    };
-    room.aws.server().set_forecast(forecast());
-    room.github.server().set_forecast(forecast());
-    let mut child = room.command(NOW).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let killed = loop {
-        if stopped.recv_timeout(Duration::from_millis(5)).is_ok() {
-            child.kill().unwrap();
-            break true;
-        }
-        if child.try_wait().unwrap().is_some() {
-            break false;
-        }
-    };
-    child.wait().unwrap();
-    fair(room);
-    killed
-}
-
-#[test]
-fn killed_at_any_write_every_job_can_sign_in_and_the_next_run_finishes() {
-    let mut survived = 0;
-    for number in 0..20 {
-        for weather in [Weather::Hang, Weather::HangAfter] {
-            let room = yesterday();
-            let old = only_key(&room).id;
-            if !killed_at(number, &weather, &room) {
-                assert!(survived >= 8, "only {survived} kills");
-                return;
-            }
-            assert_a_job_can_sign_in(&room);
-            let second = room.sbi(NOW);
-            assert_eq!(second.code, 0, "write {number}:\n{}", second.stderr);
-            assert_rotated(&room, &old);
-            survived += 1;
-        }
-    }
-    panic!("it never ended by itself");
 }
 
 /// Weather over every upload of the secret.

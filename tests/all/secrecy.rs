@@ -2,52 +2,21 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
 use sbi::sandbox::http::{Answer, Weather};
 
+use crate::support::canaries::{self, every_secret};
 use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, ran};
-
-/// A secret in the forms in which it could slip out.
-fn forms(secret: &str) -> Vec<Vec<u8>> {
-    let url: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    vec![secret.into(), url.into_bytes(), BASE64_STANDARD.encode(secret).into_bytes()]
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
-}
-
-fn files_below(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() { files_below(&path, into) } else { into.push(path) }
-    }
-}
 
 /// Fails when one of the secrets is in what a run wrote or left behind.
 #[track_caller]
-fn assert_kept(room: &Room, run: &Ran, secrets: &[(&str, String)]) {
-    let mut places = vec![
-        ("stdout".to_owned(), run.stdout.clone().into_bytes()),
-        ("stderr".to_owned(), run.stderr.clone().into_bytes()),
-    ];
-    let mut files = Vec::new();
-    files_below(room.folder(), &mut files);
+fn assert_kept(room: &Room, run: &Ran, secrets: &[(&'static str, String)]) {
+    let mut places = vec![("stdout".to_owned(), run.stdout.clone()), ("stderr".to_owned(), run.stderr.clone())];
     // `gh` hands the token over itself, and nobody else's copy of it is ours.
-    let files = files.into_iter().filter(|path| !path.ends_with("bin/gh"));
-    places.extend(files.map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default())));
-    for (name, secret) in secrets {
-        for form in forms(secret) {
-            for (place, bytes) in &places {
-                assert!(!contains(bytes, &form), "{name} is in {place}");
-            }
-        }
-    }
+    places.extend(canaries::files(room.folder()).into_iter().filter(|(path, _)| !path.ends_with("bin/gh")));
+    assert_eq!(canaries::leak(secrets, &places), None);
 }
 
 /// Programs beside sbi that write down how they were called.
@@ -75,27 +44,6 @@ fn loud(mut command: Command) -> Command {
     command
 }
 
-fn every_secret(room: &Room) -> Vec<(&'static str, String)> {
-    let mut secrets = vec![
-        ("the GitHub token", room.github.token().reveal(str::to_owned)),
-        ("the operator's key", room.aws.operator_credentials().reveal(str::to_owned)),
-    ];
-    let both = room.github.open_secret(REPOSITORY, ACCESS_KEY_SECRET);
-    if let Some(issued) = both.as_ref().and_then(AccessKey::from_both) {
-        secrets.push(("the issued key", issued.reveal(str::to_owned)));
-    }
-    // What ECR handed out, and anything that a body called a token.
-    for exchange in room.aws.server().log() {
-        let body = String::from_utf8_lossy(&exchange.answer.body).into_owned();
-        for (begin, end) in [("\"authorizationToken\":\"", '"'), ("<SessionToken>", '<'), ("<SecretAccessKey>", '<')] {
-            if let Some(token) = body.split_once(begin).and_then(|(_, rest)| rest.split(end).next()) {
-                secrets.push(("a token of AWS", token.to_owned()));
-            }
-        }
-    }
-    secrets
-}
-
 #[test]
 fn no_command_lets_a_secret_out() {
     for auth in ["oidc", "access-key"] {
@@ -103,7 +51,7 @@ fn no_command_lets_a_secret_out() {
         let policy = [&["policy", "operator", "--yes", "--auth", auth], ANSWERS].concat();
         let render = [&["render", "--out", "rendered", "--auth", auth], ANSWERS].concat();
         let init = [&["init", "--yes", "--no-watch", "--show-policies", "--auth", auth], ANSWERS].concat();
-        let commands: [&[&str]; 10] = [
+        let commands: [&[&str]; 12] = [
             &init,
             &["plan", "--show-policies"],
             &["plan", "--format", "json"],
@@ -114,6 +62,8 @@ fn no_command_lets_a_secret_out() {
             &["man"],
             &["--help"],
             &["init", "--sandbox", "--yes"],
+            &["destroy", "--plan", "--format", "json"],
+            &["destroy", "--yes", "--confirm", REPOSITORY],
         ];
         for arguments in commands {
             let run = ran(loud(room.command(arguments))).exited(0);

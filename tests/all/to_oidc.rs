@@ -1,6 +1,5 @@
 //! `sbi rotate-keys --to-oidc` through the binary: publishing works at every moment, and in the end no key is left.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -176,37 +175,4 @@ fn a_user_that_holds_more_than_sbi_gave_it_is_refused_before_anything() {
     let run = room.sbi(TO_OIDC).exited(1);
     assert!(run.stderr.contains("last used on s3 in us-west-2"), "{}", run.stderr);
     assert_the_key_works(&room);
-}
-
-/// Resets the connection at every write, before and after it took place.
-#[test]
-fn cut_off_at_any_write_the_next_runs_finish() {
-    let mut survived = 0;
-    for number in 0..20 {
-        for weather in [Weather::ResetBefore, Weather::ResetAfter] {
-            let room = merged();
-            let seen = Arc::new(AtomicUsize::new(0));
-            for server in [room.aws.server(), room.github.server()] {
-                let (seen, weather) = (Arc::clone(&seen), weather.clone());
-                server.set_forecast(move |_, request| {
-                    let hit = is_write(request) && seen.fetch_add(1, Ordering::SeqCst) == number;
-                    if hit { weather.clone() } else { Weather::Fair }
-                });
-            }
-            let first = room.sbi(TO_OIDC);
-            if seen.load(Ordering::SeqCst) <= number {
-                assert!(survived >= 14, "only {survived}");
-                return;
-            }
-            assert!(first.code == 0 || first.stderr.contains("help: "), "{}", first.stderr);
-            for server in [room.aws.server(), room.github.server()] {
-                server.set_forecast(|_, _| Weather::Fair);
-            }
-            let second = room.sbi(TO_OIDC);
-            assert_eq!(second.code, 0, "write {number}:\n{}\n{}", first.stderr, second.stderr);
-            assert_only_oidc_is_left(&room);
-            survived += 1;
-        }
-    }
-    panic!("it never ended by itself");
 }

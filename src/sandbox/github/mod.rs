@@ -268,6 +268,13 @@ impl GithubStandIn {
         setup::snapshot(&lock(&self.shared.world), full_name)
     }
 
+    /// `owner/name` of every repository.
+    #[must_use]
+    pub fn repository_names(&self) -> BTreeSet<String> {
+        let world = lock(&self.shared.world);
+        world.repositories.values().map(|repository| world.full_name(repository)).collect()
+    }
+
     /// Opens a secret with the repository's private key, as a job would see it.
     #[must_use]
     pub fn open_secret(&self, full_name: &str, name: &str) -> Option<SecretString> {

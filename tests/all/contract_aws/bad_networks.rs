@@ -18,7 +18,10 @@ async fn a_refused_connection_names_service_and_endpoint() {
     let aws = connect(&endpoint).await;
     let failure = aws.ecr_repository(&ecr_name("acme/base")).await.unwrap_err();
     assert_eq!(*failure.cause(), Cause::Unreachable);
-    assert_eq!(failure.message(), format!("can't reach Amazon ECR at {endpoint}"));
+    assert_eq!(
+        failure.message(),
+        format!("can't reach Amazon ECR at {endpoint} for ecr:DescribeRepositories on the ECR repository acme/base")
+    );
     assert!(failure.reasons()[0].contains("refused"), "{:?}", failure.reasons());
     assert_eq!(failure.exit_code(), ExitCode::Failed);
 }
@@ -28,7 +31,7 @@ async fn an_unknown_host_is_unreachable() {
     let aws = connect("http://aws.invalid").await;
     let failure = aws.caller_identity().await.unwrap_err();
     assert_eq!(*failure.cause(), Cause::Unreachable, "{}", whole_text(&failure));
-    assert_eq!(failure.message(), "can't reach AWS STS at http://aws.invalid");
+    assert_eq!(failure.message(), "can't reach AWS STS at http://aws.invalid for sts:GetCallerIdentity");
 }
 
 #[tokio::test]
@@ -39,7 +42,7 @@ async fn a_silent_server_ends_in_a_clear_message() {
     let aws = Aws::connect_with(at(&server.url()), timeouts, hasty()).await.unwrap();
     let failure = aws.caller_identity().await.unwrap_err();
     assert_eq!(*failure.cause(), Cause::Unreachable, "{}", whole_text(&failure));
-    assert_eq!(failure.message(), format!("AWS STS does not answer at {}", server.url()));
+    assert_eq!(failure.message(), format!("AWS STS does not answer sts:GetCallerIdentity at {}", server.url()));
 
     // A connection that is taken from the queue by nobody.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -47,7 +50,8 @@ async fn a_silent_server_ends_in_a_clear_message() {
     let timeouts = Timeouts { operation: Duration::from_millis(50), ..Timeouts::default() };
     let aws = Aws::connect_with(at(&endpoint), timeouts, hasty()).await.unwrap();
     let failure = aws.role(&RoleName::new("publisher").unwrap(), "sbi-publish").await.unwrap_err();
-    assert_eq!(failure.message(), format!("AWS IAM does not answer at {endpoint}"));
+    let title = "iam:GetRole on the IAM role publisher";
+    assert_eq!(failure.message(), format!("AWS IAM does not answer {title} at {endpoint}"));
 }
 
 #[tokio::test]

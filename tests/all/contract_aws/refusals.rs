@@ -135,6 +135,17 @@ async fn creating_an_access_key_is_sent_once_whatever_happens() {
 }
 
 #[tokio::test]
+async fn an_access_key_that_a_passing_limit_refused_is_asked_for_again() {
+    let server = serve(|_, _| xml_error(500, "ServiceFailure", "try later"));
+    server.set_forecast(|number, _| match number {
+        0 | 1 => Weather::Instead(xml_error(400, "Throttling", "Rate exceeded")),
+        _ => Weather::Fair,
+    });
+    connect(&server.url()).await.create_access_key(&UserName::new("ada").unwrap()).await.err().unwrap();
+    assert_eq!(operations(&server), ["CreateAccessKey"], "asked for once more than refused, then no more");
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_a_creation_is_found_out_by_reading() {
     let server = serve(|operation, _| match operation {
         "GetUser" => xml(

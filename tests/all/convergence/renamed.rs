@@ -9,14 +9,14 @@ use super::*;
 
 /// Where the repository went.
 #[derive(Clone, Copy, Debug)]
-enum Move {
+pub(crate) enum Move {
     Rename,
     ToOrganization,
     Both,
 }
 
 impl Move {
-    fn make(self, room: &Room) -> &'static str {
+    pub(crate) fn make(self, room: &Room) -> &'static str {
         if matches!(self, Self::ToOrganization | Self::Both) {
             room.github.transfer(REPOSITORY, "bigco");
         }
@@ -33,7 +33,7 @@ impl Move {
     }
 }
 
-fn options() -> GithubOptions {
+pub(crate) fn options() -> GithubOptions {
     let bigco = Organization { login: "bigco".into(), id: 4242, plan: "team".into() };
     GithubOptions { login: "acme".into(), organizations: vec![bigco], ..GithubOptions::default() }
 }
@@ -61,7 +61,7 @@ fn is_let_in(room: &Room, full_name: &str, config: &Config) -> bool {
 
 /// What must hold once a repository was followed.
 #[track_caller]
-fn assert_followed(room: &Room, full_name: &str, auth: &str) {
+pub(crate) fn stands_followed(room: &Room, full_name: &str, auth: &str) {
     let config = local(room);
     assert_eq!(config.github.repository.to_string(), full_name);
     let found = room.github.repository(full_name).unwrap();
@@ -73,14 +73,20 @@ fn assert_followed(room: &Room, full_name: &str, auth: &str) {
     }
     match auth {
         "oidc" => {
-            assert_eq!(room.aws.role_names(), BTreeSet::from([IDENTITY.to_owned(), READER.to_owned()]));
+            assert_eq!(room.made(room.aws.role_names()), BTreeSet::from([IDENTITY.to_owned(), READER.to_owned()]));
             assert!(is_let_in(room, full_name, &config));
         }
         _ => {
-            assert_eq!(room.aws.user_names(), BTreeSet::from([IDENTITY.to_owned()]));
+            assert_eq!(room.made(room.aws.user_names()), BTreeSet::from([IDENTITY.to_owned()]));
             assert_eq!(room.aws.access_keys(IDENTITY).len(), 1);
         }
     }
+}
+
+/// The same, and the next run has nothing to do.
+#[track_caller]
+fn assert_followed(room: &Room, full_name: &str, auth: &str) {
+    stands_followed(room, full_name, auth);
     let before = room.writes();
     let again = room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
     assert!(again.stderr.contains("nothing to change"), "{}", again.stderr);
@@ -177,26 +183,5 @@ fn another_repository_of_the_old_name_takes_nothing_over() {
         assert_eq!(room.writes(), before);
         assert!(run.stderr.contains(&format!("with the number {first}")), "{}", run.stderr);
         assert!(run.stderr.contains(&format!("gh api repositories/{first}")), "{}", run.stderr);
-    }
-}
-
-/// Killed at every write of following a rename, before and after the server did its work.
-#[test]
-fn killed_at_any_write_a_rename_is_followed_by_the_next_run() {
-    for auth in ["oidc", "access-key"] {
-        let mut survived = 0;
-        for turn in 0.. {
-            let (number, kill) = (turn / 2, [Kill::BeforeTheRequest, Kill::AfterItReachedTheServer][turn % 2]);
-            let room = Room::with(options());
-            room.init(&["--auth", auth, "--no-watch"]).exited(0);
-            let full_name = Move::Both.make(&room);
-            if !killed_in(number, kill, &room, &["apply", "--yes", "--no-watch"]) {
-                break;
-            }
-            room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
-            assert_followed(&room, full_name, auth);
-            survived += 1;
-        }
-        assert!(survived >= 10, "{auth}: only {survived} kills");
     }
 }

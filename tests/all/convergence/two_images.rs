@@ -40,17 +40,6 @@ fn the_run_of_one_image_that_fails_is_told_apart_from_the_other() {
     assert!(run.stderr.contains("publish base-go/v1.0.0: the workflow run failed in job `Scan`"), "{}", run.stderr);
 }
 
-#[test]
-fn killed_at_any_write_with_two_images_the_next_run_finishes_and_makes_nothing_twice() {
-    for auth in ["oidc", "access-key"] {
-        if Room::with_two_images().is_none() {
-            return;
-        }
-        let survived = survives_every_kill(auth, || Room::with_two_images().unwrap());
-        assert!(survived >= 40, "{auth}: only {survived} kills");
-    }
-}
-
 /// The first image's release is refused half-way: the other is published, and the next run makes the missing one.
 #[test]
 fn a_release_that_fails_does_not_hold_up_the_other() {

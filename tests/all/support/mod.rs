@@ -3,6 +3,8 @@
 pub(crate) mod bases;
 pub(crate) mod bbolt;
 pub(crate) mod buildah;
+pub(crate) mod canaries;
+pub(crate) mod delivered_key;
 pub(crate) mod emulate;
 pub(crate) mod iam_judge;
 pub(crate) mod layout;

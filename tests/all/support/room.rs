@@ -1,5 +1,6 @@
 //! Both stand-ins and the binary between them, in an environment that holds nothing of the person's.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(crate) struct Room {
     folder: tempfile::TempDir,
     /// Flags of every `init` beside the answers.
     more: &'static [&'static str],
+    /// Names of what the AWS account held before.
+    strangers: BTreeSet<String>,
 }
 
 /// What one run of the binary left.
@@ -84,7 +87,19 @@ impl Room {
             registry: RegistryStandIn::start(base_images()).unwrap(),
             folder: tempfile::tempdir().unwrap(),
             more: &[],
+            strangers: BTreeSet::new(),
         }
+    }
+
+    /// The same, where all that the account holds now is somebody else's.
+    pub(crate) fn with_strangers(self) -> Self {
+        let names = [self.aws.user_names(), self.aws.role_names(), self.aws.repository_names()];
+        Self { strangers: names.into_iter().flatten().collect(), ..self }
+    }
+
+    /// Without the names of what was there before.
+    pub(crate) fn made(&self, names: BTreeSet<String>) -> BTreeSet<String> {
+        names.difference(&self.strangers).cloned().collect()
     }
 
     /// The same with a second product beside `static-go`; `None` where the catalogue has no other.
