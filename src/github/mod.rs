@@ -1,5 +1,6 @@
 //! The GitHub adapter: one client, its timeouts, retries and proxy. octocrab stays in here; nothing is decided here.
 
+mod activity;
 mod answers;
 mod commits;
 mod error;
@@ -27,7 +28,7 @@ use crate::model::secrets::Token;
 pub use crate::transport::Timing;
 pub use commits::Delivered;
 pub use releases::{Job, JobStep, Run};
-pub use repository::CreatedRepository;
+pub use repository::{CreatedRepository, Looked};
 pub use token::{find_token, missing_scopes, token_from_gh};
 
 /// Where GitHub is and who asks.

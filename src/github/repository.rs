@@ -22,7 +22,7 @@ use crate::model::config::Visibility;
 use crate::model::desired::RELEASE_MARKER;
 use crate::model::git::{BlobId, CommitId};
 use crate::model::lock::{LOCK_FILE, Lock};
-use crate::model::names::{EnvironmentName, GithubRepositoryName};
+use crate::model::names::{EnvironmentName, GitTag, GithubRepositoryName};
 use crate::model::observed::{
     ActionsPermissions, BranchRules, DeploymentPolicies, Environment, GithubIdentity, GithubRepository, Owner,
     PullRequest, Release, TokenKind, Viewer,
@@ -51,6 +51,34 @@ pub struct CreatedRepository {
     pub identity: GithubIdentity,
     pub head: CommitId,
     pub url: String,
+}
+
+/// A repository, and what of it is hidden from the token.
+#[derive(Debug)]
+pub struct Looked {
+    /// Where something is hidden, nothing stands in its place.
+    pub found: GithubRepository,
+    pub secrets: Result<(), Failure>,
+    pub environments: Result<(), Failure>,
+    pub subject: Result<(), Failure>,
+    /// When each release was published.
+    pub published: BTreeMap<GitTag, Timestamp>,
+}
+
+/// The value, or the default beside the reason why there is none.
+fn parted<T: Default>(told: Result<T, Failure>) -> (T, Result<(), Failure>) {
+    match told {
+        Ok(value) => (value, Ok(())),
+        Err(failure) => (T::default(), Err(failure)),
+    }
+}
+
+/// A refusal for want of a right inside, every other outside.
+fn hidden_apart<T>(result: Result<T, Failure>) -> Result<Result<T, Failure>, Failure> {
+    match result {
+        Err(failure) if !hidden(&failure) => Err(failure),
+        told => Ok(told),
+    }
 }
 
 /// What a token without the right to look gets instead of an answer.
@@ -142,6 +170,18 @@ impl Github {
     /// # Errors
     /// When GitHub refuses or can't be reached.
     pub async fn repository(&self, name: &GithubRepositoryName) -> Result<Option<GithubRepository>, Failure> {
+        let Some(looked) = self.look_at(name).await? else { return Ok(None) };
+        match looked.secrets {
+            Err(failure) if looked.found.can_push || !hidden(&failure) => Err(failure),
+            Ok(()) | Err(_) => Ok(Some(looked.found)),
+        }
+    }
+
+    /// The same for somebody who only looks: what is hidden from the token is told apart from what is not there.
+    ///
+    /// # Errors
+    /// When GitHub refuses to tell of the repository or its content, or can't be reached.
+    pub async fn look_at(&self, name: &GithubRepositoryName) -> Result<Option<Looked>, Failure> {
         let call = Call::get(repo_path(name, ""), "read the settings").of(name);
         let Some(facts) = self.ask_maybe::<RepositoryAnswer>(&call).await? else { return Ok(None) };
         // After a rename GitHub would redirect every call: ask by the name of today.
@@ -150,7 +190,7 @@ impl Github {
         let (subject, content, secrets, environments, actions, rules, releases, tags, pull_requests) = try_join!(
             self.subject(name),
             self.content(name, branch),
-            self.secrets(name, facts.permissions.push),
+            self.secrets(name).map(Ok),
             self.environments(name),
             self.actions(name),
             self.rules(name, branch),
@@ -163,7 +203,11 @@ impl Github {
             _ => BranchRules::default(),
         };
         let (head, files, lock) = content.map_or((None, BTreeMap::new(), None), |c| (Some(c.head), c.files, c.lock));
-        Ok(Some(GithubRepository {
+        let (secrets, secrets_told) = parted(secrets);
+        let (environments, environments_told) = parted(environments);
+        let (subject, subject_told) = parted(subject.map(Some));
+        let (releases, published) = releases;
+        let found = GithubRepository {
             identity: GithubIdentity {
                 repository_id: facts.id,
                 owner_id: facts.owner.id,
@@ -188,6 +232,13 @@ impl Github {
             releases,
             tags,
             pull_requests,
+        };
+        Ok(Some(Looked {
+            found,
+            secrets: secrets_told,
+            environments: environments_told,
+            subject: subject_told,
+            published,
         }))
     }
 
@@ -211,11 +262,12 @@ impl Github {
         self.ask_maybe(&call).await
     }
 
-    async fn subject(&self, name: &GithubRepositoryName) -> Result<Option<SubjectAnswer>, Failure> {
+    /// The inner error is that of a token without the right to look.
+    async fn subject(&self, name: &GithubRepositoryName) -> Result<Result<SubjectAnswer, Failure>, Failure> {
         let call = Call::get(repo_path(name, "/actions/oidc/customization/sub"), "read the OIDC subject")
             .of(name)
             .needing("actions: read");
-        or_hidden(self.ask(&call).await)
+        hidden_apart(self.ask(&call).await)
     }
 
     async fn branch(&self, name: &GithubRepositoryName, branch: &str) -> Result<Option<BranchAnswer>, Failure> {
@@ -263,32 +315,30 @@ impl Github {
         Ok(Some(Content { head, files, lock, protected: tip.protected }))
     }
 
-    async fn secrets(
-        &self,
-        name: &GithubRepositoryName,
-        can_push: bool,
-    ) -> Result<BTreeMap<String, Timestamp>, Failure> {
+    async fn secrets(&self, name: &GithubRepositoryName) -> Result<BTreeMap<String, Timestamp>, Failure> {
         let call = Call::get(repo_path(name, "/actions/secrets"), "list the secrets").of(name).needing("secrets: read");
-        match self.ask_pages(call, |page: SecretsAnswer| page.secrets).await {
-            Ok(secrets) => secrets
-                .into_iter()
-                .map(|secret| {
-                    let updated = secret.updated_at.parse().map_err(|error| {
-                        Failure::new(format!("GitHub's date of the secret {} can't be read", secret.name))
-                            .caused_by(error)
-                    });
-                    Ok((secret.name, updated?))
-                })
-                .collect(),
-            Err(failure) if !can_push && hidden(&failure) => Ok(BTreeMap::new()),
-            Err(failure) => Err(failure),
-        }
+        let secrets = self.ask_pages(call, |page: SecretsAnswer| page.secrets).await?;
+        let dated = secrets.into_iter().map(|secret| {
+            let updated = secret.updated_at.parse().map_err(|error| {
+                Failure::new(format!("GitHub's date of the secret {} can't be read", secret.name)).caused_by(error)
+            });
+            Ok((secret.name, updated?))
+        });
+        dated.collect()
     }
 
-    async fn environments(&self, name: &GithubRepositoryName) -> Result<BTreeMap<String, Environment>, Failure> {
+    /// The inner error is that of a token without the right to look.
+    async fn environments(
+        &self,
+        name: &GithubRepositoryName,
+    ) -> Result<Result<BTreeMap<String, Environment>, Failure>, Failure> {
         let call = Call::get(repo_path(name, "/environments"), "list the environments").of(name);
-        let listed = or_hidden(self.ask_pages(call, |page: EnvironmentsAnswer| page.environments).await)?;
-        let each = listed.unwrap_or_default().into_iter().map(|environment| async move {
+        let listed = hidden_apart(self.ask_pages(call, |page: EnvironmentsAnswer| page.environments).await)?;
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let each = listed.into_iter().map(|environment| async move {
             let custom = environment.deployment_branch_policy.map(|policy| policy.custom_branch_policies);
             let admits = match custom {
                 None => None,
@@ -298,7 +348,7 @@ impl Github {
             };
             Ok::<_, Failure>((environment.name, Environment { admits }))
         });
-        Ok(try_join_all(each).await?.into_iter().collect())
+        Ok(Ok(try_join_all(each).await?.into_iter().collect()))
     }
 
     async fn deployment_policies(
@@ -365,18 +415,28 @@ impl Github {
         })
     }
 
-    async fn releases(&self, name: &GithubRepositoryName) -> Result<Vec<Release>, Failure> {
+    /// Those whose tag could be one of ours, and when each was published.
+    async fn releases(
+        &self,
+        name: &GithubRepositoryName,
+    ) -> Result<(Vec<Release>, BTreeMap<GitTag, Timestamp>), Failure> {
         let call = Call::get(repo_path(name, "/releases"), "list the releases").of(name).needing("contents: read");
         let releases = self.ask_pages(call, |page: Vec<ReleaseAnswer>| page).await?;
-        let ours = |release: ReleaseAnswer| {
-            Some(Release {
-                tag: release.tag_name.parse().ok()?,
+        let mut published = BTreeMap::new();
+        let mut named = Vec::new();
+        for release in releases {
+            let Ok(tag) = release.tag_name.parse::<GitTag>() else { continue };
+            if let Some(at) = release.published_at.filter(|_| !release.draft).and_then(|text| text.parse().ok()) {
+                published.insert(tag.clone(), at);
+            }
+            named.push(Release {
+                tag,
                 draft: release.draft,
                 ours: release.body.is_some_and(|body| body.contains(RELEASE_MARKER)),
                 url: release.html_url,
-            })
-        };
-        Ok(releases.into_iter().filter_map(ours).collect())
+            });
+        }
+        Ok((named, published))
     }
 
     /// Every tag in one call: this list has no pages.
@@ -447,6 +507,7 @@ impl Github {
         }
         let facts: RepositoryAnswer = reply.json(&call)?;
         let (subject, head) = try_join!(self.subject(name), self.first_commit(name, &facts.default_branch))?;
+        let subject = subject.ok();
         Ok(CreatedRepository {
             identity: GithubIdentity {
                 repository_id: facts.id,

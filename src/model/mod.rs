@@ -14,3 +14,4 @@ pub mod pins;
 pub mod region;
 pub mod registry;
 pub mod secrets;
+pub mod status;

@@ -17,6 +17,7 @@ mod branches;
 mod claims;
 mod contents;
 mod environments;
+mod findings;
 mod git;
 mod graphql;
 mod objects;
