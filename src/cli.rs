@@ -399,6 +399,8 @@ pub enum PolicyKind {
     ReaderTrust,
     /// What the person who runs `sbi init` needs.
     Operator,
+    /// What `sbi status` reads, and nothing else.
+    Observer,
 }
 
 /// The whole command line, for completions, the manual page and the documents.

@@ -9,7 +9,7 @@ use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
 use crate::model::pins::Pins;
-use crate::plan::operator::operator_policy;
+use crate::plan::operator::{observer_policy, operator_policy};
 
 use super::answers;
 use super::desire::{Wishes, desire};
@@ -27,6 +27,7 @@ pub(super) fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Consol
         PolicyKind::Reader => reading_policy(&config),
         PolicyKind::ReaderTrust => reader_trust(config, arguments)?,
         PolicyKind::Operator => operator_policy(&config),
+        PolicyKind::Observer => observer_policy(&config),
     };
     console.result(&format!("{}\n", document.to_pretty_json()))
 }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod desired;
 pub mod evaluation;
 pub mod git;
+pub mod go_to_market;
 pub mod iam;
 pub mod identity;
 pub mod lock;

@@ -5,6 +5,7 @@
 
 pub mod operator;
 pub mod setup;
+pub mod status;
 pub mod step;
 
 use crate::failure::Failure;

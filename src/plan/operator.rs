@@ -1,4 +1,5 @@
-//! What the person who runs sbi must be allowed to do, computed from the steps themselves.
+//! What the person who runs sbi must be allowed to do, computed from the steps themselves; and the less that looking
+//! takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +14,30 @@ use crate::model::registry::{lifecycle_policy, ownership_tags, tag_mutability};
 /// Every right on AWS that setting up `config` can take, from any state, and nothing else: `sbi policy operator`.
 #[must_use]
 pub fn operator_policy(config: &Config) -> PolicyDocument {
-    let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
     let changing = aws_steps(config).into_iter().flat_map(|step| step.permissions());
-    for permission in reading(config).into_iter().chain(changing) {
+    let mut statements = statements(reading(config).into_iter().chain(changing));
+    statements.push(Statement::allow(
+        "CheckOwnRights",
+        Values::one(SIMULATE),
+        Values::new([config.iam_arn("role/*"), config.iam_arn("user/*")]),
+    ));
+    PolicyDocument::new(statements)
+}
+
+/// What `sbi status` reads of `config`, and nothing else: `sbi policy observer`.
+#[must_use]
+pub fn observer_policy(config: &Config) -> PolicyDocument {
+    let images = config
+        .ecr_repositories()
+        .into_iter()
+        .map(|name| Permission::Aws { action: "ecr:DescribeImages", resource: config.ecr_repository_arn(&name) });
+    PolicyDocument::new(statements(reading(config).into_iter().chain(images)))
+}
+
+/// One statement for each kind of resource.
+fn statements(permissions: impl Iterator<Item = Permission>) -> Vec<Statement> {
+    let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
+    for permission in permissions {
         if let Permission::Aws { action, resource } = permission {
             // Resources of one kind take the same actions, so one statement for all of them allows no more.
             let (actions, resources) = rights.entry(sid(&resource)).or_default();
@@ -23,16 +45,10 @@ pub fn operator_policy(config: &Config) -> PolicyDocument {
             resources.insert(resource);
         }
     }
-    let mut statements: Vec<Statement> = rights
+    rights
         .into_iter()
         .map(|(sid, (actions, resources))| Statement::allow(sid, Values::new(actions), Values::new(resources)))
-        .collect();
-    statements.push(Statement::allow(
-        "CheckOwnRights",
-        Values::one(SIMULATE),
-        Values::new([config.iam_arn("role/*"), config.iam_arn("user/*")]),
-    ));
-    PolicyDocument::new(statements)
+        .collect()
 }
 
 /// Asked before the first write, so that a missing right is named before anything was made.
