@@ -149,7 +149,7 @@ async fn detect_all(live: &Live, console: &Console) -> Result<Detected, Failure>
 }
 
 /// Both sides' refusals at once: whoever is signed out of both should not learn it in two runs.
-fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
+pub(super) fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Failure> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => Err(failure),

@@ -14,6 +14,7 @@ mod rehearse;
 mod render;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod status;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Init(arguments) => arguments.format,
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
+        Command::Status(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
@@ -61,6 +63,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Init(arguments) => init::run(global, arguments, console).await,
         Command::Plan(arguments) => plan::run(global, arguments, console).await,
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
+        Command::Status(arguments) => status::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
         Command::Policy(arguments) => policy::run(global, arguments, console),

@@ -3,6 +3,7 @@
 #[cfg(feature = "sandbox")]
 pub mod publisher;
 pub mod sign_in;
+pub mod status;
 pub mod watch;
 
 use std::collections::BTreeSet;

@@ -3,10 +3,13 @@
 use url::Url;
 
 use super::Live;
+use super::status::reality_without_github;
 use crate::aws::{self, Aws};
 use crate::failure::{Cause, Failure};
 use crate::github::{self, Github};
+use crate::model::config::Config;
 use crate::model::secrets::{AccessKey, Token};
+use crate::model::status::Reality;
 use crate::registry::{self, Registry};
 
 /// Where AWS and GitHub are, when it is not where they usually are.
@@ -43,6 +46,22 @@ impl Live {
         let (aws, (github, host)) =
             futures_util::future::try_join(Aws::connect(settings), to_github(github_api, github_token, ask)).await?;
         Ok(Self { aws, github, registry, web: format!("https://{host}") })
+    }
+}
+
+/// What AWS alone tells, for whoever has no token for GitHub; `no_token` says so.
+///
+/// # Errors
+/// When AWS does not tell who is asking either.
+pub async fn look_without_github(
+    profile: Option<String>,
+    config: &Config,
+    no_token: Failure,
+) -> Result<Reality, (Failure, Failure)> {
+    let settings = aws::Settings { profile, region: Some(config.aws.region.clone()), ..aws::Settings::default() };
+    match Aws::connect(settings).await {
+        Ok(aws) => reality_without_github(&aws, config, no_token).await,
+        Err(failure) => Err((failure, no_token)),
     }
 }
 

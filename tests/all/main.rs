@@ -22,6 +22,7 @@ mod rehearse;
 mod sandbox_aws;
 mod sandbox_github;
 mod secrecy;
+mod status;
 mod templates;
 mod terminal;
 mod workflow_claims;
