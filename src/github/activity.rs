@@ -82,6 +82,23 @@ struct VariableAnswer {
     value: String,
 }
 
+/// GitHub answers with the same status where code scanning is off and where the token may not look: its own words tell
+/// them apart for a person.
+fn without_code_scanning(failure: Failure) -> Failure {
+    let cause = failure.cause().clone();
+    match (&cause, failure.reasons().first()) {
+        (Cause::NotFound, _) => {
+            Failure::new("code scanning has no report of the scanner yet, or hides it from this token").because(cause)
+        }
+        (Cause::Denied { .. }, Some(told)) => {
+            Failure::new(format!("code scanning is off, or hidden from this token ({told})"))
+                .because(cause)
+                .hinted("where it is on, a token reads it with `security_events: read`")
+        }
+        _ => failure,
+    }
+}
+
 /// RFC 3339
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -137,13 +154,8 @@ impl Github {
     pub async fn open_alerts(&self, repository: &GithubRepositoryName) -> Result<OpenAlerts, Failure> {
         let path = repo_path(repository, &format!("/code-scanning/alerts?state=open&tool_name={SCANNER}"));
         let call = Call::get(path, "read the code scanning alerts").of(repository).needing("security_events: read");
-        let (alerts, cut) = self.ask_some_pages::<Vec<AlertAnswer>, _>(call, |page| page).await.map_err(|failure| {
-            if *failure.cause() != Cause::NotFound {
-                return failure;
-            }
-            Failure::new("code scanning has no report of the scanner yet, or hides it from this token")
-                .because(Cause::NotFound)
-        })?;
+        let (alerts, cut) =
+            self.ask_some_pages::<Vec<AlertAnswer>, _>(call, |page| page).await.map_err(without_code_scanning)?;
         let mut open = OpenAlerts { cut, ..OpenAlerts::default() };
         for alert in alerts {
             let severity = alert.rule.security_severity_level.unwrap_or_else(|| "unrated".into());

@@ -61,6 +61,7 @@ pub struct Looked {
     pub secrets: Result<(), Failure>,
     pub environments: Result<(), Failure>,
     pub subject: Result<(), Failure>,
+    pub pull_requests: Result<(), Failure>,
     /// When each release was published.
     pub published: BTreeMap<GitTag, Timestamp>,
 }
@@ -207,6 +208,7 @@ impl Github {
         let (environments, environments_told) = parted(environments);
         let (subject, subject_told) = parted(subject.map(Some));
         let (releases, published) = releases;
+        let (pull_requests, pull_requests_told) = parted(pull_requests);
         let found = GithubRepository {
             identity: GithubIdentity {
                 repository_id: facts.id,
@@ -238,6 +240,7 @@ impl Github {
             secrets: secrets_told,
             environments: environments_told,
             subject: subject_told,
+            pull_requests: pull_requests_told,
             published,
         }))
     }
@@ -453,11 +456,19 @@ impl Github {
         Ok(refs.iter().filter_map(|tag| tag.name.strip_prefix("refs/tags/")).map(str::to_owned).collect())
     }
 
-    async fn pull_requests(&self, name: &GithubRepositoryName, id: u64) -> Result<Vec<PullRequest>, Failure> {
+    /// The inner error is that of a token without the right to look.
+    async fn pull_requests(
+        &self,
+        name: &GithubRepositoryName,
+        id: u64,
+    ) -> Result<Result<Vec<PullRequest>, Failure>, Failure> {
         let call = Call::get(repo_path(name, "/pulls?state=open"), "list the pull requests")
             .of(name)
             .needing("pull_requests: read");
-        let open = or_hidden(self.ask_pages(call, |page: Vec<PullAnswer>| page).await)?.unwrap_or_default();
+        let open = match hidden_apart(self.ask_pages(call, |page: Vec<PullAnswer>| page).await)? {
+            Ok(open) => open,
+            Err(failure) => return Ok(Err(failure)),
+        };
         let ours = open.into_iter().filter(|pull| {
             pull.head.branch.starts_with(OUR_BRANCHES) && pull.head.repo.as_ref().is_some_and(|repo| repo.id == id)
         });
@@ -469,7 +480,7 @@ impl Github {
             let (number, url) = (pull.number, pull.html_url);
             Ok::<_, Failure>(PullRequest { number, branch: pull.head.branch, url, files, lock })
         });
-        try_join_all(each).await
+        try_join_all(each).await.map(Ok)
     }
 
     /// Creates a repository with a first commit and finds out its identity.

@@ -33,16 +33,27 @@ const CODE_SCANNING: &str = "CODE_SCANNING";
 /// Why a fact can't be told, in one line with the first thing to do about it.
 #[must_use]
 pub fn unread(failure: &Failure) -> Unread {
-    let told = match (failure.cause(), failure.reasons().as_slice()) {
-        // What the service says is the reason; without it, a right that is missing is named.
-        (Cause::Denied { .. } | Cause::Other, [first, ..]) => format!("{failure} ({first})"),
+    let why = match (failure.cause(), failure.reasons().as_slice()) {
+        // Where no cause is known, the service's own words are all there is.
+        (Cause::Other, [first, ..]) => format!("{failure} ({first})"),
         _ => failure.to_string(),
     };
-    Unread { why: told, help: failure.hints().first().cloned() }
+    Unread { why, help: failure.hints().first().cloned() }
 }
 
 fn seen<T>(result: Result<T, Failure>) -> Seen<T> {
     result.map_err(|failure| unread(&failure))
+}
+
+/// The same for AWS, whose rights to look are one document.
+fn seen_on_aws<T>(result: Result<T, Failure>) -> Seen<T> {
+    result.map_err(|failure| match failure.cause() {
+        Cause::Denied { .. } => Unread {
+            why: failure.to_string(),
+            help: Some("`sbi policy observer` prints every right on AWS that this takes".into()),
+        },
+        _ => unread(&failure),
+    })
 }
 
 impl Live {
@@ -108,7 +119,7 @@ async fn images(
         };
         let tag = found.and_then(published).unwrap_or_else(|| first.clone());
         let image = aws.published_image(&name, tag.version()).await;
-        (name, seen(image))
+        (name, seen_on_aws(image))
     });
     join_all(each).await.into_iter().collect()
 }
@@ -125,7 +136,7 @@ async fn look_at_aws(aws: &Aws, config: &Config) -> Result<Seen<AwsReality>, Fai
     let oidc = config.publish.auth == Auth::Oidc;
     let repositories = join_all(config.ecr_repositories().into_iter().map(|name| async {
         let found = aws.ecr_repository(&name).await;
-        (name, seen(found))
+        (name, seen_on_aws(found))
     }));
     let (repositories, provider, role, read_role, user) = join!(
         repositories,
@@ -137,10 +148,10 @@ async fn look_at_aws(aws: &Aws, config: &Config) -> Result<Seen<AwsReality>, Fai
     Ok(Ok(AwsReality {
         caller,
         ecr_repositories: repositories.into_iter().collect(),
-        oidc_provider: seen(provider),
-        role: seen(role),
-        read_role: seen(read_role),
-        user: seen(user),
+        oidc_provider: seen_on_aws(provider),
+        role: seen_on_aws(role),
+        read_role: seen_on_aws(read_role),
+        user: seen_on_aws(user),
         images: BTreeMap::new(),
     }))
 }
@@ -174,7 +185,7 @@ async fn with_activity(
     workflows: Workflows<'_>,
     looked: Looked,
 ) -> RepositoryReality {
-    let Looked { found, secrets, environments, subject, published } = looked;
+    let Looked { found, secrets, environments, subject, pull_requests, published } = looked;
     // After a rename GitHub would redirect every call: ask by the name of today.
     let name = GithubRepositoryName::new(&found.full_name).unwrap_or_else(|_| config.github.repository.clone());
     let private = config.github.visibility == Visibility::Private;
@@ -191,6 +202,7 @@ async fn with_activity(
         secrets: seen(secrets),
         environments: seen(environments),
         subject: seen(subject),
+        pull_requests: seen(pull_requests),
         published,
         activity: Activity {
             workflows: seen(states),

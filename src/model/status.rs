@@ -59,12 +59,13 @@ pub struct GithubReality {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryReality {
-    /// Where one of the three below is untold, what stands here in its place means nothing.
+    /// Where one of the four below is untold, what stands here in its place means nothing.
     pub found: GithubRepository,
     pub secrets: Seen<()>,
     pub environments: Seen<()>,
     /// What OIDC subjects start with; untold, it is guessed from names and ids.
     pub subject: Seen<()>,
+    pub pull_requests: Seen<()>,
     /// When each release was published.
     pub published: BTreeMap<GitTag, Timestamp>,
     pub activity: Activity,

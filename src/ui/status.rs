@@ -45,32 +45,31 @@ pub fn print_status(status: &Status, config: &Config, who: &Who, style: Style, w
 
 fn print_entry(Entry { title, state, .. }: &Entry, style: Style, w: &mut dyn Write) -> io::Result<()> {
     let (glyph, _) = kind(state);
-    let (stands, below): (&str, Vec<(&str, &str)>) = match state {
-        State::Done { detail } => (detail, Vec::new()),
-        State::Drifted { differs, mend } => ("drifted", listed(differs, ("mend:", mend))),
-        State::Undone { lacks, command } => ("to do", listed(lacks, ("run:", command))),
+    let (stands, below): (String, Vec<(&str, &str)>) = match state {
+        State::Done { detail } => (detail.clone(), Vec::new()),
+        State::Drifted { differs, mend } => {
+            let differences = differs.iter().map(|difference| ("-", difference.as_str()));
+            ("drifted".into(), differences.chain([("mend:", mend.as_str())]).collect())
+        }
+        State::Undone { lacks, command } => {
+            (format!("to do by `{command}`"), lacks.iter().map(|lack| ("-", lack.as_str())).collect())
+        }
         State::Person { what, url, optional } => {
-            let where_to = url.iter().map(|url| ("where:", url.as_str()));
-            let stands = if *optional { "yours to decide" } else { "yours to do" };
-            (stands, [("what:", what.as_str())].into_iter().chain(where_to).collect())
+            let yours = if *optional { "yours to decide" } else { "yours" };
+            (format!("{yours}: {what}"), url.iter().map(|url| ("at", url.as_str())).collect())
         }
         State::Untold(unread) => {
             let help = unread.help.iter().map(|help| ("help:", help.as_str()));
-            ("can't be told", [("because:", unread.why.as_str())].into_iter().chain(help).collect())
+            (format!("can't be told: {}", unread.why), help.collect())
         }
     };
     let colon = if stands.is_empty() { "" } else { ": " };
     paragraph(&format!("  {}", style.glyph(glyph)), 4, &format!("{title}{colon}{stands}"), style, w)?;
     for (label, text) in below {
-        let paint = if matches!(label, "mend:" | "run:" | "help:") { Paint::Cyan } else { Paint::Dim };
+        let paint = if matches!(label, "mend:" | "help:") { Paint::Cyan } else { Paint::Dim };
         paragraph(&format!("      {}", style.paint(paint, label)), 7 + width(label), text, style, w)?;
     }
     Ok(())
-}
-
-/// Differences, and at their end what mends them.
-fn listed<'t>(differences: &'t [String], mend: (&'t str, &'t str)) -> Vec<(&'t str, &'t str)> {
-    differences.iter().map(|difference| ("-", difference.as_str())).chain([mend]).collect()
 }
 
 fn print_fact(fact: &Fact, labels: usize, style: Style, w: &mut dyn Write) -> io::Result<()> {

@@ -324,6 +324,7 @@ async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
     let looked = github.look_at(&repository).await.unwrap().unwrap();
     assert_eq!(looked.found, found);
     assert!(looked.secrets.is_ok() && looked.environments.is_ok() && looked.subject.is_ok());
+    assert!(looked.pull_requests.is_ok());
     assert_eq!(looked.published.len(), 1);
     let runs = github.runs_of_workflow(&repository, ".github/workflows/publish-to-ecr.yml", 100).await.unwrap();
     assert_eq!((runs.len(), runs[0].event.as_str()), (1, "push"));

@@ -7,6 +7,7 @@ mod support;
 
 mod architecture;
 mod bad_days;
+mod checklist;
 mod cli;
 mod contract_aws;
 mod contract_github;

@@ -43,7 +43,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 /// With either sign-in, one image or several.
-fn any_desired() -> impl Strategy<Value = Desired> {
+pub(crate) fn any_desired() -> impl Strategy<Value = Desired> {
     let auth = prop_oneof![Just(Auth::Oidc), Just(Auth::AccessKey)];
     let images = prop::sample::subsequence(IMAGES.to_vec(), 1..=IMAGES.len());
     (auth, images).prop_map(|(auth, images)| desired_of(auth, &images))
@@ -211,7 +211,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_world()(aws in any_aws(), repository in prop::option::of(any_github_repository())) -> Observed {
+    pub(crate) fn any_world()(aws in any_aws(), repository in prop::option::of(any_github_repository())) -> Observed {
         let mut observed = nothing();
         observed.aws = aws;
         observed.github.repository = repository;

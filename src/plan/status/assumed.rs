@@ -41,7 +41,7 @@ pub(super) fn completed(desired: &Desired, reality: &Reality) -> Observed {
         Some(None) => None,
         Some(Some(found)) => Some(completed_repository(desired, found, keys)),
     };
-    let identity = repository.as_ref().map_or_else(wanted_identity, |found| found.identity.clone());
+    let identity = repository.as_ref().map_or_else(|| wanted_identity(desired), |found| found.identity.clone());
     let mut aws = wanted_aws(desired, &identity);
     if let Ok(found) = &reality.aws {
         complete_aws(&mut aws, found, told.is_some());
@@ -113,8 +113,13 @@ fn administered(desired: &Desired, repository: Option<GithubRepository>) -> Gith
     }
 }
 
-fn wanted_identity() -> GithubIdentity {
-    GithubIdentity { repository_id: 0, owner_id: 0, subject_prefix: String::new(), default_branch: "main".into() }
+fn wanted_identity(desired: &Desired) -> GithubIdentity {
+    GithubIdentity {
+        repository_id: 0,
+        owner_id: 0,
+        subject_prefix: format!("repo:{}", desired.config.github.repository),
+        default_branch: "main".into(),
+    }
 }
 
 fn wanted_aws(desired: &Desired, identity: &GithubIdentity) -> AwsObserved {
@@ -184,7 +189,7 @@ fn wanted_environments(desired: &Desired, default_branch: &str) -> BTreeMap<Stri
 
 fn wanted_repository(desired: &Desired) -> GithubRepository {
     let config = &desired.config;
-    let identity = wanted_identity();
+    let identity = wanted_identity(desired);
     let mut files: BTreeMap<String, BlobId> =
         desired.files.iter().map(|file| (file.path.clone(), file.blob_id())).collect();
     let lock = Lock {

@@ -85,7 +85,12 @@ fn product(ledger: &Ledger<'_>, list: &mut List) {
 
 fn settings(ledger: &Ledger<'_>) -> Seen<State> {
     let Some(repository) = ledger.repository()? else {
-        return Ok(ledger.by_steps(&Topic::GithubSettings, String::new));
+        // A new repository is not drifted from anything.
+        let state = ledger.by_steps(&Topic::GithubSettings, String::new);
+        return Ok(match state {
+            State::Drifted { differs, mend } => State::Undone { lacks: differs, command: mend },
+            state => state,
+        });
     };
     let found = &repository.found;
     let mut differs = Vec::new();
@@ -156,7 +161,7 @@ fn security(ledger: &Ledger<'_>, list: &mut List) {
                     optional: true,
                 });
             }
-            by_files(ledger, &[&dockerfile], Strictness::Ours, || done)
+            by_files(ledger, &[&dockerfile], Strictness::Claim, || done)
         };
         list.add_seen(
             format!("multi-stage:{image}"),
@@ -172,7 +177,7 @@ fn security(ledger: &Ledger<'_>, list: &mut List) {
         // These are judged by the audit in each build, whatever the Dockerfile says.
         let audit = audit_files(ledger, image.as_str());
         let audited = |done: String| {
-            by_files(ledger, &audit, Strictness::Ours, || format!("{done}; the audit in each build judges it"))
+            by_files(ledger, &audit, Strictness::Claim, || format!("{done}; the audit in each build judges it"))
         };
         if !promises.shell && !promises.package_manager {
             list.add_seen(
@@ -228,7 +233,9 @@ fn github_repository(ledger: &Ledger<'_>) -> Seen<State> {
     });
     Ok(match (state, found) {
         (State::Undone { command, .. }, None) => {
-            State::Undone { lacks: vec![format!("it is not there, or hidden from {}", github.viewer.login)], command }
+            let lacks = vec![format!("it is not there, or hidden from {}", github.viewer.login)];
+            let no_owner = github.owner.as_ref().err().map(|unread| unread.why.clone());
+            State::Undone { lacks: lacks.into_iter().chain(no_owner).collect(), command }
         }
         (state, _) => state,
     })

@@ -10,6 +10,8 @@ use super::{Fact, Tone};
 use crate::model::config::Auth;
 use crate::model::status::{ImagePromises, RunFacts, Seen, Unread};
 
+/// A nightly scan that is this old has missed some nights.
+const STALE: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// Support that ends this soon is worth a look.
 const SOON: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -50,7 +52,9 @@ pub(super) fn facts(ledger: &Ledger<'_>) -> Vec<Fact> {
     }));
     facts.push(activity(ledger, "last_rescan", "last nightly scan", |activity| {
         let run = activity.rescan.as_ref().map_err(Clone::clone)?;
-        Ok(last_run(ledger, "last_rescan", "last nightly scan", run.as_ref()))
+        let fact = last_run(ledger, "last_rescan", "last nightly scan", run.as_ref());
+        let is_stale = fact.at.is_some_and(|at| ledger.question.now.duration_since(at) > STALE);
+        Ok(if is_stale { Fact { tone: Tone::Warning, ..fact } } else { fact })
     }));
     facts.push(open_findings(ledger));
     facts.push(rescan_issue(ledger));
@@ -187,7 +191,11 @@ fn support(ledger: &Ledger<'_>, promises: &ImagePromises) -> Fact {
 
 fn pull_requests(ledger: &Ledger<'_>) -> Fact {
     let (key, label) = ("pull_requests", "pull requests of sbi");
-    let repository = match ledger.repository() {
+    let told = ledger.repository().and_then(|repository| match repository {
+        Some(repository) => repository.pull_requests.clone().map(|()| Some(repository)),
+        None => Ok(None),
+    });
+    let repository = match told {
         Ok(repository) => repository,
         Err(unread) => return Fact::untold(key, label, &unread),
     };

@@ -85,9 +85,6 @@ pub(super) fn identity(ledger: &Ledger<'_>) -> Seen<State> {
 /// Trust and policy, exactly as planned.
 fn access(ledger: &Ledger<'_>) -> Seen<State> {
     identities_told(ledger)?;
-    if let Some(refusal) = ledger.refusal(Phase::Identity) {
-        return Err(Unread { why: format!("it is not sbi's to judge: {}", refusal.why), help: refusal.help.clone() });
-    }
     let oidc = ledger.config().publish.auth == Auth::Oidc;
     let done = || {
         match oidc {
@@ -105,6 +102,9 @@ fn access(ledger: &Ledger<'_>) -> Seen<State> {
         },
         state => state,
     };
+    if let (State::Done { .. }, Some(refusal)) = (&state, ledger.refusal(Phase::Identity)) {
+        return Err(Unread { why: format!("it is not sbi's to judge: {}", refusal.why), help: refusal.help.clone() });
+    }
     if !oidc {
         return Ok(state);
     }

@@ -9,8 +9,10 @@ use crate::plan::step::Sign;
 /// Whose a file is once it is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strictness {
-    /// The plan stands on it: deleted or replaced by another, it is drift.
+    /// The plan stands on it: outdated, deleted or replaced by another, it is drift.
     Ours,
+    /// What it does counts, and an earlier version's does it as well.
+    Claim,
     /// A text: whoever deletes or replaces it chose to.
     Theirs,
 }
@@ -31,10 +33,13 @@ pub(super) fn by_files(
     let converge = &ledger.question.converge;
     let (mut new, mut differs, mut overwrite, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for path in paths {
-        let ours = strictness == Strictness::Ours;
+        let ours = strictness != Strictness::Theirs;
         match ledger.file(path) {
             Some(FileState::Same) => {}
             Some(FileState::New) | None => new.push(*path),
+            Some(FileState::Untouched) if strictness == Strictness::Claim => {
+                notes.push(format!("{path} is as an earlier version rendered it"));
+            }
             Some(FileState::Untouched) => {
                 differs.push(format!("{path} is outdated: this version renders it differently"))
             }

@@ -32,7 +32,7 @@ pub(super) fn entries(ledger: &Ledger<'_>, list: &mut List) {
 
 /// A workflow that is there and that GitHub has not switched off.
 fn running(ledger: &Ledger<'_>, path: &str, done: String) -> Seen<State> {
-    let state = by_files(ledger, &[path], Strictness::Ours, || done)?;
+    let state = by_files(ledger, &[path], Strictness::Claim, || done)?;
     let (State::Done { .. }, Some(repository)) = (&state, ledger.repository()?) else { return Ok(state) };
     let workflows = repository.activity.workflows.as_ref().map_err(Clone::clone)?;
     let file = path.rsplit('/').next().unwrap_or(path);
@@ -60,7 +60,7 @@ fn claim(ledger: &Ledger<'_>, done: &str) -> Seen<State> {
             optional: true,
         });
     }
-    by_files(ledger, &[PUBLISH], Strictness::Ours, || done.to_owned())
+    by_files(ledger, &[PUBLISH], Strictness::Claim, || done.to_owned())
 }
 
 fn sarif(ledger: &Ledger<'_>) -> Seen<State> {
@@ -83,9 +83,5 @@ fn publishing(ledger: &Ledger<'_>) -> Seen<State> {
         repository.environments.as_ref().map_err(Clone::clone)?;
     }
     let environments = ledger.by_steps(&Topic::Environments, String::new);
-    Ok(match (gate, environments) {
-        (gate, State::Done { .. }) => gate,
-        (State::Done { .. }, environments) => environments,
-        (gate, _) => gate,
-    })
+    Ok(if environments.is_pending() && !gate.is_pending() { environments } else { gate })
 }

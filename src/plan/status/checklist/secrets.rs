@@ -5,7 +5,7 @@ use super::super::{State, Topic};
 use super::List;
 use crate::model::config::Auth;
 use crate::model::status::Seen;
-use crate::plan::setup::{KEY_ID_SECRET, SECRET_KEY_SECRET, plain_secrets};
+use crate::plan::setup::{KEY_ID_SECRET, Phase, SECRET_KEY_SECRET, plain_secrets};
 
 /// As the plan lists them.
 const LISTED: [&str; 5] = [KEY_ID_SECRET, SECRET_KEY_SECRET, "AWS_REGION", "ECR_REGISTRY", "ECR_REPOSITORY"];
@@ -52,6 +52,11 @@ fn plain_secret(ledger: &Ledger<'_>, name: &str) -> Seen<State> {
 
 fn key_secret(ledger: &Ledger<'_>, name: &str) -> Seen<State> {
     listed(ledger)?;
+    if ledger.aws().is_ok()
+        && let Some(refused) = ledger.refused(Phase::Identity)
+    {
+        return Ok(refused);
+    }
     let there = ledger.found().is_some_and(|found| found.secrets.contains_key(name));
     if !there {
         let lacks = vec![format!("{name} is not there")];
