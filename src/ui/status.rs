@@ -90,7 +90,8 @@ fn print_fact(fact: &Fact, labels: usize, style: Style, w: &mut dyn Write) -> io
     } else {
         paragraph(&head, indent, &text, style, w)?;
     }
-    for more in fact.url.iter().chain(&fact.command) {
+    let help = fact.command.as_ref().map(|command| format!("help: {command}"));
+    for more in fact.url.iter().chain(&help) {
         paragraph("", indent, more, style, w)?;
     }
     Ok(())

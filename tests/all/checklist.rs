@@ -345,6 +345,17 @@ fn drift_on_aws_is_told_with_what_mends_it() {
             user.keys[0].created = now() - days(91);
         }),
         drift(Auth::Oidc, |reality| drop(aws(reality).images.insert(name(), Ok(None)))),
+        drift(Auth::AccessKey, |reality| {
+            // Two keys that somebody uses elsewhere, both younger than the secrets.
+            let user = aws(reality).user.as_mut().unwrap().as_mut().unwrap();
+            let used = |id: &str| KeyFacts {
+                id: id.into(),
+                active: true,
+                created: now() - days(10),
+                last_used: Some(KeyUse { at: now() - days(1), service: "s3".into(), region: "us-east-1".into() }),
+            };
+            user.keys = vec![used("AKIAONE"), used("AKIATWO")];
+        }),
     ];
     insta::assert_snapshot!(cases.join("\n---\n"));
 }
@@ -663,5 +674,28 @@ fn the_document_for_programs_says_the_same() {
             "Add ECR_REPOSITORY",
             "access key",
         ]
+    );
+}
+
+/// Every other GitHub issues its tokens under a URL of its own: its roles can't be planned.
+#[test]
+fn what_cannot_be_planned_at_all_is_told_at_the_identities() {
+    let (desired, reality) = wanted(Auth::Oidc, &["static-go"]);
+    let refusal = Unread { why: "ghe.example issues tokens of its own".into(), help: Some("use a user".into()) };
+    let status = judge(&Question {
+        desired: &desired,
+        reality: &reality,
+        promises: &promises(&desired),
+        edits: &BTreeMap::new(),
+        refusal: Some(refusal),
+        repository_url: "https://ghe.example/acme/bases",
+        converge: "sbi apply",
+        max_age: days(90),
+        now: now(),
+    });
+    assert_eq!(
+        open(&status),
+        "access? it is not sbi's to judge: ghe.example issues tokens of its own\n\
+         identity: ghe.example issues tokens of its own → use a user"
     );
 }

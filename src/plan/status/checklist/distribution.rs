@@ -5,6 +5,8 @@ use super::super::{State, Topic};
 use super::List;
 use crate::model::config::{Auth, Outlet};
 use crate::model::names::EcrRepositoryName;
+use crate::model::observed::User;
+use crate::model::registry::OWNER_TAG;
 use crate::model::status::{Seen, Unread};
 use crate::plan::setup::Phase;
 
@@ -79,7 +81,15 @@ fn names(ledger: &Ledger<'_>) -> String {
 
 pub(super) fn identity(ledger: &Ledger<'_>) -> Seen<State> {
     identities_told(ledger)?;
-    Ok(ledger.refused(Phase::Identity).unwrap_or_else(|| ledger.by_steps(&Topic::Identity, || names(ledger))))
+    let refused = ledger.refused(Phase::Identity).filter(|_| !is_about_keys(ledger));
+    Ok(refused.unwrap_or_else(|| ledger.by_steps(&Topic::Identity, || names(ledger))))
+}
+
+/// Of a user that is sbi's, all that planning can refuse is another key.
+fn is_about_keys(ledger: &Ledger<'_>) -> bool {
+    let repository = ledger.config().github.repository.to_string();
+    let ours = |user: &User| user.tags.get(OWNER_TAG).is_some_and(|owner| owner.eq_ignore_ascii_case(&repository));
+    ledger.aws().is_ok_and(|aws| matches!(&aws.user, Ok(Some(user)) if ours(user)))
 }
 
 /// Trust and policy, exactly as planned.
@@ -102,7 +112,8 @@ fn access(ledger: &Ledger<'_>) -> Seen<State> {
         },
         state => state,
     };
-    if let (State::Done { .. }, Some(refusal)) = (&state, ledger.refusal(Phase::Identity)) {
+    let refusal = ledger.refusal(Phase::Identity).filter(|_| !is_about_keys(ledger));
+    if let (State::Done { .. }, Some(refusal)) = (&state, refusal) {
         return Err(Unread { why: format!("it is not sbi's to judge: {}", refusal.why), help: refusal.help.clone() });
     }
     if !oidc {
