@@ -58,6 +58,7 @@ mod tests {
         assert!(same(&text(&format!("{} # v6.1.0", "1c".repeat(20)), &"2d".repeat(32), "trivy image")));
         assert!(same(&rendered.replace('\n', "\r\n")), "line ends are no change");
         assert!(!same(&text("v6", &"2d".repeat(32), "trivy image")), "a tag is no pin");
+        assert!(!same(&text("0a0a0a0", &"2d".repeat(32), "trivy image")), "half a commit is no pin");
         assert!(!same(&text("main # v5.0.0", &"2d".repeat(32), "trivy image")));
         assert!(!same(&text(&format!("{} # v5.0.0", "0a".repeat(20)), &"0b".repeat(32), "true")), "the gate is gone");
         assert!(!same(&text(&format!("{} # v5.0.0", "0a".repeat(20)), "0b", "trivy image")), "the digest is cut");

@@ -313,6 +313,26 @@ fn the_sections_come_in_the_plans_order_and_every_id_is_told_once() {
     assert_eq!(ids.len(), status.entries.len());
 }
 
+/// Where a hundred later runs hide the one of a release, its image speaks for it.
+#[test]
+fn a_run_older_than_the_page_is_judged_by_its_image() {
+    let (desired, mut reality) = wanted(Auth::Oidc, &["static-go"]);
+    let runs = repository(&mut reality).activity.publish_runs.as_mut().unwrap();
+    let later = RunFacts { event: "workflow_dispatch".into(), branch: Some("main".into()), ..runs[0].clone() };
+    *runs = vec![later; 100];
+    assert_eq!(states(&ask(&desired, &reality))["published:static-go"], "done");
+    repository(&mut reality).activity.publish_runs.as_mut().unwrap().pop();
+    assert_eq!(
+        states(&ask(&desired, &reality))["published:static-go"],
+        "drifted",
+        "all runs were seen, and none is its"
+    );
+    repository(&mut reality).activity.publish_runs =
+        Ok(vec![repository(&mut reality).activity.publish_runs.clone().unwrap()[0].clone(); 100]);
+    aws(&mut reality).images.values_mut().for_each(|image| *image = Ok(None));
+    assert_eq!(states(&ask(&desired, &reality))["published:static-go"], "drifted");
+}
+
 /// What goes wrong, where, and what the list says of it.
 fn drift(auth: Auth, change: impl FnOnce(&mut Reality)) -> String {
     let (desired, mut reality) = wanted(auth, &["static-go"]);

@@ -1,13 +1,14 @@
 //! `sbi status` against the stand-ins: before, after, half done, with rights missing.
 
+mod rights;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sbi::model::iam::PolicyDocument;
-use sbi::sandbox::github::{GithubOptions, RunOutcome, TokenScopes};
+use sbi::sandbox::github::RunOutcome;
 use serde_json::Value;
 
-use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, ran};
+use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room};
 
 const USER: &str = "sbi-publish-acme-bases";
 const RESCAN: &str = ".github/workflows/rescan.yml";
@@ -188,129 +189,6 @@ fn a_renamed_repository_is_still_judged() {
 /// Redirections are documented for a few operations only.
 fn status_without_contract(room: &Room) -> Told {
     Told(serde_json::from_str(&room.sbi(&["status", "--format", "json"]).exited(0).stdout).unwrap())
-}
-
-/// Each right to read by itself: without it something can't be told, all else still is, and nothing fails.
-#[test]
-fn a_token_that_only_reads_is_enough_and_each_missing_right_costs_only_its_facts() {
-    const READS: [&str; 8] = [
-        "actions: read",
-        "actions_variables: read",
-        "administration: read",
-        "contents: read",
-        "issues: read",
-        "pull_requests: read",
-        "secrets: read",
-        "security_events: read",
-    ];
-    // Private repositories have environments with this plan.
-    let room = Room::with(GithubOptions { login: "acme".into(), plan: "pro".into(), ..GithubOptions::default() });
-    let answers: Vec<&str> = ANSWERS.iter().map(|word| if *word == "public" { "private" } else { *word }).collect();
-    let flags = ["init", "--yes", "--auth", "access-key", "--environment", "publish"];
-    room.sbi(&[&flags, answers.as_slice()].concat()).exited(0);
-    room.aws.publish_image(REPOSITORY, "v1.0.0").unwrap();
-    room.github.start_code_scanning(REPOSITORY);
-    room.github.set_variable(REPOSITORY, "CODE_SCANNING", "on");
-    room.github.set_token_scopes(TokenScopes::fine_grained(READS));
-    let whole = status(&room, &[]);
-    assert_eq!(whole.in_state("unknown"), Vec::<String>::new());
-    let facts = |told: &Told| {
-        let facts = told.0["facts"].as_array().unwrap().iter();
-        facts.filter(|fact| fact["state"] == "unknown").map(|fact| text(&fact["key"])).collect::<Vec<_>>()
-    };
-    assert_eq!(facts(&whole), Vec::<String>::new());
-    for missing in READS {
-        room.github.set_token_scopes(TokenScopes::fine_grained(READS.into_iter().filter(|right| *right != missing)));
-        let told = status(&room, &[]);
-        let unknown = told.in_state("unknown");
-        assert!(!unknown.is_empty() || !facts(&told).is_empty(), "{missing} is needed for nothing");
-        for (id, (state, _)) in told.entries() {
-            assert!(state == "unknown" || state == whole.state(&id), "{missing}: {id} is called {state}");
-        }
-        let run = check(&room, &[]);
-        assert_eq!(run.code, i32::from(!unknown.is_empty()), "{missing}:\n{}", run.stderr);
-    }
-}
-
-/// Every right on AWS is missing: that side can't be told, and its help names the document.
-#[test]
-fn without_rights_on_aws_the_other_side_is_told() {
-    let room = published("oidc");
-    room.aws.set_operator_policy(PolicyDocument::new(Vec::new()));
-    let told = status(&room, &[]);
-    let mut unknown = told.in_state("unknown");
-    unknown.sort();
-    assert_eq!(
-        unknown,
-        ["access", "ecr-repository:acme/bases", "ecr-settings:acme/bases", "identity", "published:static-go"]
-    );
-    for id in unknown {
-        assert!(told.says(&id).contains("sbi policy observer"), "{}", told.says(&id));
-    }
-    let run = check(&room, &[]).exited(1);
-    assert!(run.stderr.contains("5 entries can't be told"), "{}", run.stderr);
-}
-
-#[test]
-fn signed_in_on_one_side_the_other_cannot_be_told_and_on_neither_nothing_can() {
-    let room = published("access-key");
-    let run = |change: &dyn Fn(&mut std::process::Command), code: i32| {
-        let mut command = room.command(&["status", "--format", "json"]);
-        change(&mut command);
-        ran(command).exited(code)
-    };
-    let no_token = |command: &mut std::process::Command| {
-        command.env_remove("GH_TOKEN");
-    };
-    let no_aws = |command: &mut std::process::Command| {
-        command.env("AWS_SECRET_ACCESS_KEY", "wrong");
-    };
-    let unreachable = |command: &mut std::process::Command| {
-        command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").env("AWS_MAX_ATTEMPTS", "1");
-    };
-    let aws_side = [
-        "access",
-        "ecr-repository:acme/bases",
-        "ecr-settings:acme/bases",
-        "identity",
-        "published:static-go",
-        "secret:AWS_ACCESS_KEY_ID",
-        "secret:AWS_SECRET_ACCESS_KEY",
-    ];
-    for change in [&no_aws as &dyn Fn(&mut std::process::Command), &unreachable] {
-        let told = Told(serde_json::from_str(&run(change, 0).stdout).unwrap());
-        let mut unknown = told.in_state("unknown");
-        unknown.sort();
-        assert_eq!(unknown, aws_side);
-    }
-    let told = Told(serde_json::from_str(&run(&no_token, 0).stdout).unwrap());
-    assert_eq!(told.state("github-repository"), "unknown");
-    assert!(told.says("github-repository").contains("gh auth login"), "{}", told.says("github-repository"));
-    for id in ["ecr-repository:acme/bases", "ecr-settings:acme/bases", "identity", "access"] {
-        assert_eq!(told.state(id), "done", "{id}");
-    }
-    let neither = run(
-        &|command| {
-            no_token(command);
-            no_aws(command);
-        },
-        4,
-    );
-    assert!(neither.stderr.contains("signature") && neither.stderr.contains("no token"), "{}", neither.stderr);
-    let expired = |command: &mut std::process::Command| no_aws(command);
-    room.github.expire_token();
-    run(&expired, 4);
-}
-
-#[test]
-fn another_accounts_credentials_tell_nothing_of_this_one() {
-    let room = published("oidc");
-    let other: Vec<&str> =
-        ANSWERS.iter().map(|word| if *word == "123456789012" { "210987654321" } else { *word }).collect();
-    std::fs::remove_file(room.folder().join("sbi.toml")).unwrap();
-    let told = status(&room, &[other.as_slice(), &["--auth", "oidc", "--environment", "publish"]].concat());
-    assert!(told.says("ecr-repository:acme/bases").contains("belong to account 123456789012"));
-    assert_eq!(told.state("github-repository"), "done");
 }
 
 #[test]

@@ -62,14 +62,25 @@ fn arrived(ledger: &Ledger<'_>, outlet: &Outlet, newest: &GitTag) -> Seen<State>
     let Some(repository) = ledger.repository()? else {
         return Err(Unread { why: "there is no repository".into(), help: None });
     };
-    let run = run_of(repository, newest)?;
+    let sought = run_of(repository, newest)?;
     let name = &ledger.config().github.repository;
     let image = ledger.aws().and_then(|aws| match aws.images.get(&outlet.ecr_repository) {
         Some(image) => image.as_ref().map(Option::as_ref).map_err(Clone::clone),
         None => Err(Unread { why: "nobody asked about the image".into(), help: None }),
     });
+    let run = match sought {
+        Sought::Found(run) => Some(run),
+        Sought::BeforeThePage => None,
+        Sought::Missing => {
+            let page = ledger.page("settings/actions");
+            return Ok(State::Drifted {
+                differs: vec![format!("the release {newest} started no run of the pipeline")],
+                mend: format!("see that Actions is on ({page}), then publish the next version"),
+            });
+        }
+    };
     match run.map(|run| (run, run.conclusion.as_deref())) {
-        Some((_, Some("success"))) => {}
+        None | Some((_, Some("success"))) => {}
         Some((run, Some(conclusion))) => {
             return Ok(State::Drifted {
                 differs: vec![format!("the run of {newest} ended with {}", conclusion.replace('_', " "))],
@@ -77,45 +88,45 @@ fn arrived(ledger: &Ledger<'_>, outlet: &Outlet, newest: &GitTag) -> Seen<State>
             });
         }
         Some((run, None)) => {
-            return Err(Unread {
-                why: format!("the run of {newest} goes on"),
-                help: Some(format!("follow it: {}", run.url)),
-            });
-        }
-        None => {
-            return Ok(State::Drifted {
-                differs: vec![format!("the release {newest} started no run of the pipeline")],
-                mend: format!(
-                    "see that Actions is on ({}), then publish the next version",
-                    ledger.page("settings/actions")
-                ),
-            });
+            let help = Some(format!("follow it: {}", run.url));
+            return Err(Unread { why: format!("the run of {newest} goes on"), help });
         }
     }
-    Ok(match image? {
-        Some(image) if image.tag == *newest.version() => {
+    let tag = newest.version();
+    Ok(match (image?, run) {
+        (Some(image), _) if image.tag == *tag => {
             let pushed =
                 image.pushed.map_or_else(String::new, |at| format!(", pushed {}", ago(ledger.question.now, at)));
             State::done(format!("{newest} is {}{pushed}", image.digest))
         }
-        _ => State::Drifted {
+        (_, Some(run)) => State::Drifted {
             differs: vec![format!("the run of {newest} succeeded, and {} has no such tag", outlet.ecr_repository)],
-            mend: match run {
-                Some(run) => format!("gh run rerun {} --repo {name}", run.id),
-                None => "publish the next version".into(),
-            },
+            mend: format!("gh run rerun {} --repo {name}", run.id),
+        },
+        (_, None) => State::Drifted {
+            differs: vec![format!("{} has no tag {tag}", outlet.ecr_repository)],
+            mend: format!("publish the next version; the run of {newest} is older than the {PAGE} newest"),
         },
     })
 }
 
+/// The run that a release started.
+enum Sought<'l> {
+    Found(&'l RunFacts),
+    /// It is not among the newest, and there may be older ones.
+    BeforeThePage,
+    Missing,
+}
+
 /// # Errors
-/// Where runs can't be read, and where the page ends before the run is met.
-fn run_of<'l>(repository: &'l RepositoryReality, tag: &GitTag) -> Seen<Option<&'l RunFacts>> {
+/// Where runs can't be read.
+fn run_of<'l>(repository: &'l RepositoryReality, tag: &GitTag) -> Seen<Sought<'l>> {
     let runs = repository.activity.publish_runs.as_ref().map_err(Clone::clone)?;
     let tag = tag.to_string();
     let found = runs.iter().find(|run| run.event == "release" && run.branch.as_ref() == Some(&tag));
-    if found.is_none() && runs.len() >= PAGE {
-        return Err(Unread { why: format!("the run of {tag} is older than the {PAGE} newest"), help: None });
-    }
-    Ok(found)
+    Ok(match found {
+        Some(run) => Sought::Found(run),
+        None if runs.len() >= PAGE => Sought::BeforeThePage,
+        None => Sought::Missing,
+    })
 }
