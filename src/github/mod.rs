@@ -4,6 +4,7 @@ mod activity;
 mod answers;
 mod commits;
 mod error;
+mod hidden;
 mod releases;
 mod repository;
 mod secrets;
@@ -27,8 +28,9 @@ use crate::model::secrets::Token;
 
 pub use crate::transport::Timing;
 pub use commits::Delivered;
+pub use hidden::Looked;
 pub use releases::{Job, JobStep, Run};
-pub use repository::{CreatedRepository, Looked};
+pub use repository::CreatedRepository;
 pub use token::{find_token, missing_scopes, token_from_gh};
 
 /// Where GitHub is and who asks.

@@ -16,6 +16,7 @@ use super::answers::{
     PullAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer, Switch,
     TreeAnswer, UserAnswer, WorkflowAnswer,
 };
+use super::hidden::{Looked, hidden, hidden_apart, or_hidden, parted};
 use super::{Call, Github, escape, lock, repo_path};
 use crate::failure::{Cause, Failure};
 use crate::model::config::Visibility;
@@ -51,48 +52,6 @@ pub struct CreatedRepository {
     pub identity: GithubIdentity,
     pub head: CommitId,
     pub url: String,
-}
-
-/// A repository, and what of it is hidden from the token.
-#[derive(Debug)]
-pub struct Looked {
-    /// Where something is hidden, nothing stands in its place.
-    pub found: GithubRepository,
-    pub secrets: Result<(), Failure>,
-    pub environments: Result<(), Failure>,
-    pub subject: Result<(), Failure>,
-    pub pull_requests: Result<(), Failure>,
-    /// When each release was published.
-    pub published: BTreeMap<GitTag, Timestamp>,
-}
-
-/// The value, or the default beside the reason why there is none.
-fn parted<T: Default>(told: Result<T, Failure>) -> (T, Result<(), Failure>) {
-    match told {
-        Ok(value) => (value, Ok(())),
-        Err(failure) => (T::default(), Err(failure)),
-    }
-}
-
-/// A refusal for want of a right inside, every other outside.
-fn hidden_apart<T>(result: Result<T, Failure>) -> Result<Result<T, Failure>, Failure> {
-    match result {
-        Err(failure) if !hidden(&failure) => Err(failure),
-        told => Ok(told),
-    }
-}
-
-/// What a token without the right to look gets instead of an answer.
-fn hidden(failure: &Failure) -> bool {
-    matches!(failure.cause(), Cause::NotFound | Cause::Denied { .. })
-}
-
-fn or_hidden<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(failure) if hidden(&failure) => Ok(None),
-        Err(failure) => Err(failure),
-    }
 }
 
 fn files_of(tree: TreeAnswer, name: &GithubRepositoryName) -> Result<BTreeMap<String, BlobId>, Failure> {
@@ -205,7 +164,7 @@ impl Github {
         };
         let (head, files, lock) = content.map_or((None, BTreeMap::new(), None), |c| (Some(c.head), c.files, c.lock));
         let (secrets, secrets_told) = parted(secrets);
-        let (environments, environments_told) = parted(environments);
+        let (environments, environments_told) = environments;
         let (subject, subject_told) = parted(subject.map(Some));
         let (releases, published) = releases;
         let (pull_requests, pull_requests_told) = parted(pull_requests);
@@ -330,45 +289,53 @@ impl Github {
         dated.collect()
     }
 
-    /// The inner error is that of a token without the right to look.
+    /// Beside them, what a token without the right to look at all of it was told.
     async fn environments(
         &self,
         name: &GithubRepositoryName,
-    ) -> Result<Result<BTreeMap<String, Environment>, Failure>, Failure> {
+    ) -> Result<(BTreeMap<String, Environment>, Result<(), Failure>), Failure> {
         let call = Call::get(repo_path(name, "/environments"), "list the environments").of(name);
         let listed = hidden_apart(self.ask_pages(call, |page: EnvironmentsAnswer| page.environments).await)?;
-        let listed = match listed {
-            Ok(listed) => listed,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let (listed, mut told) = parted(listed);
         let each = listed.into_iter().map(|environment| async move {
             let custom = environment.deployment_branch_policy.map(|policy| policy.custom_branch_policies);
-            let admits = match custom {
-                None => None,
+            let (admits, told) = match custom {
+                None => (None, Ok(())),
                 // Only protected branches deploy, none by its name.
-                Some(false) => Some(DeploymentPolicies::default()),
-                Some(true) => Some(self.deployment_policies(name, &environment.name).await?),
+                Some(false) => (Some(DeploymentPolicies::default()), Ok(())),
+                Some(true) => {
+                    let (policies, told) = parted(self.deployment_policies(name, &environment.name).await?);
+                    (Some(policies), told)
+                }
             };
-            Ok::<_, Failure>((environment.name, Environment { admits }))
+            Ok::<_, Failure>((environment.name, Environment { admits }, told))
         });
-        Ok(Ok(try_join_all(each).await?.into_iter().collect()))
+        let mut environments = BTreeMap::new();
+        for (name, environment, policies_told) in try_join_all(each).await? {
+            environments.insert(name, environment);
+            told = told.and(policies_told);
+        }
+        Ok((environments, told))
     }
 
+    /// The inner error is that of a token without the right to look.
     async fn deployment_policies(
         &self,
         name: &GithubRepositoryName,
         environment: &str,
-    ) -> Result<DeploymentPolicies, Failure> {
+    ) -> Result<Result<DeploymentPolicies, Failure>, Failure> {
         let path = format!("/environments/{}/deployment-branch-policies", escape(environment).replace('/', "%2F"));
         let call = Call::get(repo_path(name, &path), format!("read what deploys to {environment}")).of(name);
-        let policies = or_hidden(self.ask_pages(call, |page: PoliciesAnswer| page.branch_policies).await)?;
-        let mut admits = DeploymentPolicies::default();
-        for policy in policies.unwrap_or_default() {
-            // A policy without a type is older than types: it is about branches.
-            let patterns = if policy.kind == "tag" { &mut admits.tags } else { &mut admits.branches };
-            patterns.insert(policy.name);
-        }
-        Ok(admits)
+        let policies = hidden_apart(self.ask_pages(call, |page: PoliciesAnswer| page.branch_policies).await)?;
+        Ok(policies.map(|policies| {
+            let mut admits = DeploymentPolicies::default();
+            for policy in policies {
+                // A policy without a type is older than types: it is about branches.
+                let patterns = if policy.kind == "tag" { &mut admits.tags } else { &mut admits.branches };
+                patterns.insert(policy.name);
+            }
+            admits
+        }))
     }
 
     async fn actions(&self, name: &GithubRepositoryName) -> Result<Option<ActionsPermissions>, Failure> {
@@ -620,7 +587,7 @@ impl Github {
         self.send(&call).await?;
         // A pattern that is there already would be refused as a duplicate.
         let there = match exists {
-            true => self.deployment_policies(name, environment.as_str()).await?,
+            true => self.deployment_policies(name, environment.as_str()).await?.unwrap_or_default(),
             false => DeploymentPolicies::default(),
         };
         let tags = admits.tags.difference(&there.tags).map(|pattern| ("tag", pattern));
