@@ -263,6 +263,7 @@ fn end(
         next.push("do it for real: `sbi init`, with AWS credentials and a GitHub token".to_owned());
     }
     next.extend(next_steps::for_a_person(config));
+    next.extend((!run.rehearsal).then(|| "where all of it stands, at any time: `sbi status`".to_owned()));
     console.show_end(plan, report, &summary(links, next))?;
     console.refuse(failed)
 }

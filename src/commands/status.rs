@@ -6,7 +6,7 @@ use std::path::Path;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
-use super::answers::{self, both, decide};
+use super::answers::{self, decide, joined};
 use super::console::Console;
 use super::converge::{foreign_issuer, known_pins};
 use super::desire::{Wishes, desire, settle_environment};
@@ -83,10 +83,7 @@ struct Looked {
 /// When neither side tells who is asking.
 async fn look(global: &GlobalFlags, arguments: &StatusArgs, console: &Console) -> Result<Looked, Failure> {
     let profile = arguments.aws.profile.clone();
-    let neither = |(aws, github): (Failure, Failure)| match both::<(), ()>(Err(aws), Err(github)) {
-        Err(failure) => failure,
-        Ok(_) => unreachable!("two failures are one"),
-    };
+    let neither = |(aws, github)| joined(aws, github);
     let live = match console.sign_in(Places::default(), profile.clone()).await {
         Ok(live) => live,
         // AWS alone tells much, where it is known what to ask about.
