@@ -108,6 +108,12 @@ pub enum Command {
     /// edited, in one commit, sbi.toml and sbi.lock among them. What was there before, what others added and the
     /// account's OIDC provider stay, and are named. A run that was interrupted is finished by the next one.
     Destroy(DestroyArgs),
+    /// Show the go-to-market plan as a checklist, held against AWS and GitHub as they are now.
+    ///
+    /// Every step of the plan is done, drifted (with the command that mends it), to do by sbi, yours, or can't be told
+    /// (with the reason). Ages, last runs and open findings follow. It writes nothing and needs only rights to read:
+    /// `sbi policy observer` prints those on AWS.
+    Status(StatusArgs),
     /// Write the files of the GitHub repository to a folder; needs no network.
     ///
     /// Base images are pinned to the digests that the sbi.lock beside sbi.toml holds, where there is one.
@@ -352,6 +358,26 @@ pub struct DestroyArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// Exit with code 3 when something is drifted or left for sbi to do, the access key is older than `--max-age`, or
+    /// the support of a base has ended.
+    ///
+    /// What is yours to do is not counted. Where nothing of that is found but an entry can't be told, the code is 1.
+    #[arg(long)]
+    pub check: bool,
+    /// How old an access key may be, in days or weeks: `90d`, `12w`.
+    #[arg(long, value_name = "AGE", default_value = "90d")]
+    pub max_age: String,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    pub answers: AnswerFlags,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct RenderArgs {
     /// The folder to write to; created when absent.
     #[arg(long, value_name = "DIR")]
@@ -492,6 +518,8 @@ pub enum PolicyKind {
     Rotator,
     /// What the person who runs `sbi destroy` needs.
     Destroyer,
+    /// What `sbi status` reads, and nothing else.
+    Observer,
 }
 
 /// The whole command line, for completions, the manual page and the documents.
@@ -548,9 +576,20 @@ mod tests {
     #[test]
     fn the_document_has_a_section_for_every_command() {
         let text = markdown();
-        for name in
-            ["init", "plan", "apply", "destroy", "render", "rehearse", "rotate-keys", "policy", "completions", "man"]
-        {
+        let names = [
+            "init",
+            "plan",
+            "apply",
+            "status",
+            "destroy",
+            "render",
+            "rehearse",
+            "rotate-keys",
+            "policy",
+            "completions",
+            "man",
+        ];
+        for name in names {
             assert!(text.contains(&format!("\n### `sbi {name}`\n")), "no section for {name}");
         }
         assert!(!text.contains('\u{1b}'), "escape sequences in a document");

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::io::{self, Write as _};
 
+use jiff::Timestamp;
+
 use super::converge::Prospect;
 use super::next_steps;
 use crate::apply::{Event, Report};
@@ -14,11 +16,13 @@ use crate::model::config::{Auth, Config};
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
+use crate::plan::status::Status;
 use crate::plan::{Plan, StepId};
 use crate::ui::progress::{Progress, Stage};
 use crate::ui::prompt::{Prompt, nobody_to_confirm};
 use crate::ui::questions::{Detected, Draft};
 use crate::ui::report::{self, Summary, Who};
+use crate::ui::status::{StatusJson, print_status};
 use crate::ui::{Glyph, Stream, Style, json, unless_closed};
 
 /// Results go to stdout, everything else to stderr.
@@ -173,6 +177,23 @@ impl Console {
                 report::print_policies(documents, style, w)
             })
         })
+    }
+
+    /// The result of `sbi status`, on stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to.
+    pub(super) fn show_status(
+        &self,
+        status: &Status,
+        config: &Config,
+        who: &Who,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.result(&json::text(&StatusJson::new(status, config, now))),
+            Format::Human => written(Stream::Stdout, |w| print_status(status, config, who, self.out, w)),
+        }
     }
 
     /// Writes how applying ended, for people.

@@ -15,7 +15,7 @@ use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
 use crate::model::names::{GitTag, RoleName, UserName};
-use crate::model::observed::Observed;
+use crate::model::observed::{GithubRepository, Observed};
 use crate::model::pins::Pins;
 use crate::plan::operator::rights;
 use crate::plan::setup::{followed, plan_setup, settled};
@@ -112,13 +112,7 @@ pub(super) fn identities(config: &Config) -> (RoleName, RoleName, UserName) {
 /// nothing and Dependabot proposes what is newer; else as sbi's open pull request has it; else as this run knows it;
 /// else as the registry says.
 async fn pin(live: &Live, references: &[String], observed: &Observed, wishes: &Wishes) -> Result<Pins, Failure> {
-    let found = observed.github.repository.as_ref();
-    let proposed = found.into_iter().flat_map(|found| &found.pull_requests).filter_map(|open| open.lock.as_ref());
-    let mut pins = wishes.pins.clone();
-    for lock in proposed.chain(found.and_then(|found| found.lock.as_ref())) {
-        pins.extend(lock.images.clone());
-    }
-    pins.retain(references);
+    let mut pins = known_pins(observed.github.repository.as_ref(), references, wishes);
     let open: Vec<String> = references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect();
     if !open.is_empty() && !wishes.offline {
         let found = live.pin(&open).await.map_err(|failure| {
@@ -129,8 +123,20 @@ async fn pin(live: &Live, references: &[String], observed: &Observed, wishes: &W
     Ok(pins)
 }
 
+/// The digests that need no registry.
+#[must_use]
+pub(super) fn known_pins(found: Option<&GithubRepository>, references: &[String], wishes: &Wishes) -> Pins {
+    let proposed = found.into_iter().flat_map(|found| &found.pull_requests).filter_map(|open| open.lock.as_ref());
+    let mut pins = wishes.pins.clone();
+    for lock in proposed.chain(found.and_then(|found| found.lock.as_ref())) {
+        pins.extend(lock.images.clone());
+    }
+    pins.retain(references);
+    pins
+}
+
 /// Every other GitHub than github.com issues its tokens under a URL of its own.
-fn foreign_issuer(live: &Live, desired: &Desired) -> Option<Failure> {
+pub(super) fn foreign_issuer(live: &Live, desired: &Desired) -> Option<Failure> {
     let host = live.other_github().filter(|_| desired.config.publish.auth == Auth::Oidc)?;
     Some(
         Failure::usage(format!("sbi sets up OIDC for github.com only, and {host} issues tokens of its own"))
@@ -238,6 +244,7 @@ fn end(
         next.push("do it for real: `sbi init`, with AWS credentials and a GitHub token".to_owned());
     }
     next.extend(next_steps::for_a_person(config));
+    next.extend((!run.rehearsal).then(|| "where all of it stands, at any time: `sbi status`".to_owned()));
     console.show_end(plan, report, &summary(links, next))?;
     console.refuse(failed)
 }

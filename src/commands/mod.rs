@@ -17,6 +17,7 @@ mod render;
 mod rotate_keys;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod status;
 mod to_oidc;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
         Command::Destroy(arguments) => arguments.format,
+        Command::Status(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
         Command::RotateKeys(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
@@ -68,6 +70,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(global, arguments, console).await,
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
         Command::Destroy(arguments) => destroy::run(global, arguments, console).await,
+        Command::Status(arguments) => status::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
         Command::RotateKeys(arguments) => rotate_keys::run(global, arguments, console).await,

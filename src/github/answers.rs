@@ -181,6 +181,8 @@ pub(super) struct ReleaseAnswer {
     pub(super) draft: bool,
     pub(super) body: Option<String>,
     pub(super) html_url: String,
+    /// RFC 3339; absent while it is a draft.
+    pub(super) published_at: Option<String>,
 }
 
 #[derive(Deserialize)]

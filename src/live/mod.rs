@@ -5,6 +5,7 @@ mod access_key;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
 pub mod sign_in;
+pub mod status;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

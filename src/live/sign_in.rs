@@ -5,10 +5,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::Live;
+use super::status::reality_without_github;
 use crate::aws::{self, Aws, Pace, Timeouts};
 use crate::failure::{Cause, Failure};
 use crate::github::{self, Github, Timing};
+use crate::model::config::Config;
 use crate::model::secrets::{AccessKey, Token};
+use crate::model::status::Reality;
 use crate::registry::{self, Registry};
 
 /// The environment variable with the longest wait for one answer, in seconds.
@@ -54,6 +57,22 @@ impl Live {
         )
         .await?;
         Ok(Self { aws, github, registry, web: format!("https://{host}") })
+    }
+}
+
+/// What AWS alone tells, for whoever has no token for GitHub; `no_token` says so.
+///
+/// # Errors
+/// When AWS does not tell who is asking either.
+pub async fn look_without_github(
+    profile: Option<String>,
+    config: &Config,
+    no_token: Failure,
+) -> Result<Reality, (Failure, Failure)> {
+    let settings = aws::Settings { profile, region: Some(config.aws.region.clone()), ..aws::Settings::default() };
+    match Aws::connect(settings).await {
+        Ok(aws) => reality_without_github(&aws, config, no_token).await,
+        Err(failure) => Err((failure, no_token)),
     }
 }
 

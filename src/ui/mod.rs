@@ -5,6 +5,7 @@ pub mod progress;
 pub mod prompt;
 pub mod questions;
 pub mod report;
+pub mod status;
 mod text;
 
 use std::io::{self, IsTerminal as _};
@@ -67,6 +68,7 @@ impl Style {
             Glyph::Done => ("✔", "+", Paint::Green),
             Glyph::Waiting => ("◎", "o", Paint::Yellow),
             Glyph::Failed => ("✗", "x", Paint::Red),
+            Glyph::Unknown => ("?", "?", Paint::Yellow),
         };
         self.paint(paint, if self.unicode { unicode } else { ascii })
     }
@@ -79,6 +81,7 @@ pub enum Glyph {
     Done,
     Waiting,
     Failed,
+    Unknown,
 }
 
 #[derive(Clone, Copy)]

@@ -197,7 +197,7 @@ fn section(title: &str, items: impl Iterator<Item = String>, style: Style, w: &m
 }
 
 /// `head`, then `text` broken so that every line starts in column `indent`.
-fn paragraph(head: &str, indent: usize, text: &str, style: Style, w: &mut dyn Write) -> io::Result<()> {
+pub(super) fn paragraph(head: &str, indent: usize, text: &str, style: Style, w: &mut dyn Write) -> io::Result<()> {
     for (index, line) in wrap(text, style.width.saturating_sub(indent)).iter().enumerate() {
         let head = if index == 0 { pad(head, indent) } else { " ".repeat(indent) };
         writeln!(w, "{}", format!("{head}{line}").trim_end())?;

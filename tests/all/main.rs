@@ -7,6 +7,7 @@ mod support;
 
 mod architecture;
 mod bad_days;
+mod checklist;
 mod cli;
 mod contract_aws;
 mod contract_github;
@@ -26,6 +27,7 @@ mod rotation;
 mod sandbox_aws;
 mod sandbox_github;
 mod secrecy;
+mod status;
 mod taking_back;
 mod templates;
 mod terminal;

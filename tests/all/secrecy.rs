@@ -51,10 +51,12 @@ fn no_command_lets_a_secret_out() {
         let policy = [&["policy", "operator", "--yes", "--auth", auth], ANSWERS].concat();
         let render = [&["render", "--out", "rendered", "--auth", auth], ANSWERS].concat();
         let init = [&["init", "--yes", "--no-watch", "--show-policies", "--auth", auth], ANSWERS].concat();
-        let commands: [&[&str]; 12] = [
+        let commands: [&[&str]; 14] = [
             &init,
             &["plan", "--show-policies"],
             &["plan", "--format", "json"],
+            &["status"],
+            &["status", "--format", "json"],
             &["apply", "--yes", "--format", "json"],
             &policy,
             &render,
