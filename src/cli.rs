@@ -110,6 +110,13 @@ pub enum Command {
     /// nor GitHub: no credential reaches a script. At the end it says what only a runner can do. Exit code 1: the
     /// pipeline would stop, with the reason.
     Rehearse(RehearseArgs),
+    /// Tell which jobs AWS would let in, and for each that it would not, why and what mends it. Changes nothing.
+    ///
+    /// Reads the workflow files of the GitHub repository, edited or not, derives the OIDC token that each job will have,
+    /// and evaluates the roles' own trust policies with it, here: AWS says no more than "not authorized". Also tells
+    /// where the last publishing run failed. Exit code 1: a job would be refused, or what jobs sign in with differs from
+    /// sbi.toml.
+    Doctor(DoctorArgs),
     /// Print an IAM document as JSON; needs no network.
     Policy(PolicyArgs),
     /// Print the completion script of a shell.
@@ -364,6 +371,25 @@ pub enum EngineName {
     Docker,
     Buildah,
     Podman,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// Judge runs on this tag or branch, with the workflow files as they stand there: `v1.2.3`.
+    ///
+    /// Without it, the releases and scheduled runs to come, with the files of the default branch.
+    #[arg(long = "ref", value_name = "REF", conflicts_with = "run")]
+    pub reference: Option<String>,
+    /// Explain this workflow run: its number, or the address at which GitHub shows it.
+    ///
+    /// Without it, the last run of the publishing workflow is named when it failed.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -15,6 +15,7 @@ use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
 use crate::plan::{Plan, StepId};
+use crate::ui::diagnosis::{Findings, FindingsJson, print_findings};
 use crate::ui::progress::{Progress, Stage};
 use crate::ui::prompt::{Prompt, nobody_to_confirm};
 use crate::ui::questions::{Detected, Draft};
@@ -164,6 +165,17 @@ impl Console {
         match self.format {
             Format::Json => self.result(&json::text(&json::OutcomeJson::new(plan, report, summary))),
             Format::Human => written(Stream::Stdout, |w| report::print_summary(summary, self.out, w)),
+        }
+    }
+
+    /// The result of looking for what keeps jobs out, on stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to.
+    pub(super) fn show_findings(&self, found: &Findings<'_>) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.result(&json::text(&FindingsJson::new(found))),
+            Format::Human => written(Stream::Stdout, |w| print_findings(found, self.out, w)),
         }
     }
 

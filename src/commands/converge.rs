@@ -1,5 +1,6 @@
 //! The heart of every command that changes something: observe → plan → confirm → apply → observe again → watch.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::console::{Console, summary};
@@ -13,6 +14,7 @@ use crate::live::watch::{Ended, Patience};
 use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
+use crate::model::iam::{Statement, Values};
 use crate::model::names::GitTag;
 use crate::model::observed::Observed;
 use crate::model::pins::Pins;
@@ -94,7 +96,10 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
 
 /// Observes, and follows a repository that was renamed or moved: one look, or two where the names of its identities
 /// turn out to be others.
-async fn observe(live: &Live, config: &Config) -> Result<(Config, Observed), Failure> {
+///
+/// # Errors
+/// When a side can't be read.
+pub(super) async fn observe(live: &Live, config: &Config) -> Result<(Config, Observed), Failure> {
     let observed = live.observe(config).await?;
     let Some(next) = followed(config, &observed) else { return Ok((config.clone(), observed)) };
     let names = |config: &Config| (config.role(), config.read_role(), config.user());
@@ -149,11 +154,31 @@ fn too_few_scopes(plan: &Plan, observed: &Observed) -> Option<Failure> {
     )
 }
 
+/// Policy statements that allow just these actions on resources: resources that lack the same share one.
+fn statements(denied: &[(String, String)]) -> Vec<String> {
+    let mut by_resource: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (action, resource) in denied {
+        by_resource.entry(resource).or_default().insert(action);
+    }
+    let mut by_actions: BTreeMap<BTreeSet<&str>, Vec<&str>> = BTreeMap::new();
+    for (resource, actions) in by_resource {
+        by_actions.entry(actions).or_default().push(resource);
+    }
+    let statement = |(actions, resources): (BTreeSet<&str>, Vec<&str>)| {
+        let allow = Statement::allow("", Values::new(actions), Values::new(resources));
+        serde_json::to_string(&Statement { sid: None, ..allow }).ok()
+    };
+    by_actions.into_iter().filter_map(statement).collect()
+}
+
 fn too_few_rights(observed: &Observed, denied: &[(String, String)]) -> Failure {
     let list: Vec<String> = denied.iter().map(|(action, resource)| format!("{action} on {resource}")).collect();
     let first = denied.first().cloned().unwrap_or_default();
-    Failure::new(format!("{} may not: {}", observed.aws.caller.arn, list.join("; ")))
-        .because(Cause::Denied { action: first.0, resource: Some(first.1) })
+    let failure = Failure::new(format!("{} may not: {}", observed.aws.caller.arn, list.join("; ")))
+        .because(Cause::Denied { action: first.0, resource: Some(first.1) });
+    statements(denied)
+        .into_iter()
+        .fold(failure, |failure, statement| failure.hinted(format!("allow it with the statement {statement}")))
         .hinted("`sbi policy operator` prints all that this set-up needs: have it attached to you")
 }
 

@@ -6,6 +6,7 @@ mod console;
 mod converge;
 mod desire;
 mod detect;
+mod doctor;
 mod init;
 mod next_steps;
 mod plan;
@@ -28,6 +29,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
+        Command::Doctor(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
     let console = Console::new(cli.global.color, format);
@@ -63,6 +65,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
+        Command::Doctor(arguments) => doctor::run(global, arguments, console).await,
         Command::Policy(arguments) => policy::run(global, arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

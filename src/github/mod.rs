@@ -27,7 +27,7 @@ use crate::model::secrets::Token;
 pub use crate::transport::Timing;
 pub use commits::Delivered;
 pub use releases::{Job, JobStep, Run};
-pub use repository::CreatedRepository;
+pub use repository::{CreatedRepository, is_hidden};
 pub use token::{find_token, missing_scopes, token_from_gh};
 
 /// Where GitHub is and who asks.

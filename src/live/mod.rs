@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sandbox")]
 pub mod publisher;
+pub mod runs;
 pub mod sign_in;
 pub mod watch;
 

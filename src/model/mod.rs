@@ -3,10 +3,12 @@
 pub mod commit;
 pub mod config;
 pub mod desired;
+pub mod diagnosis;
 pub mod evaluation;
 pub mod git;
 pub mod iam;
 pub mod identity;
+pub mod jobs;
 pub mod lock;
 pub mod names;
 pub mod observed;

@@ -1,5 +1,6 @@
 //! What a person sees and types. Results go to stdout; progress, questions and errors to stderr.
 
+pub mod diagnosis;
 pub mod json;
 pub mod progress;
 pub mod prompt;
