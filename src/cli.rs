@@ -117,6 +117,12 @@ pub enum Command {
     /// where the last publishing run failed. Exit code 1: a job would be refused, or what jobs sign in with differs from
     /// sbi.toml.
     Doctor(DoctorArgs),
+    /// Tell what earlier runs on this machine changed, newest first; needs no network.
+    ///
+    /// Each run that changes something keeps a journal of its steps: below $XDG_STATE_HOME/sbi, otherwise
+    /// ~/.local/state/sbi (~/Library/Application Support/sbi on macOS), the last 100 of each repository. It is there to
+    /// be read by people; sbi decides nothing by it.
+    Log(LogArgs),
     /// Print an IAM document as JSON; needs no network.
     Policy(PolicyArgs),
     /// Print the completion script of a shell.
@@ -387,6 +393,22 @@ pub struct DoctorArgs {
     /// Without it, the last run of the publishing workflow is named when it failed.
     #[arg(long, value_name = "RUN")]
     pub run: Option<String>,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// The run to tell in full, as the list names it; without it, the list.
+    #[arg(value_name = "RUN", conflicts_with = "last")]
+    pub run: Option<String>,
+    /// Tell the last run in full.
+    #[arg(long)]
+    pub last: bool,
+    /// The runs of this GitHub repository, not of the one in sbi.toml; after a rename, those under the old name.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub github: Option<String>,
     /// How the result on stdout is written.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: Format,

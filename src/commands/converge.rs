@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::console::{Console, summary};
 use super::desire::{Wishes, desire, settle_environment};
+use super::guard::Guard;
 use super::next_steps;
 use crate::apply::{Outcome, Report, apply};
 use crate::cli::{GlobalFlags, PlanFlags};
@@ -26,6 +27,8 @@ use crate::ui::Glyph;
 
 /// What one run was asked to do beside the configuration.
 pub(super) struct Run<'a> {
+    /// As the journal names it: `sbi apply`.
+    pub command: &'static str,
     pub wishes: Wishes,
     /// Apply without asking.
     pub yes: bool,
@@ -41,8 +44,15 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     /// A run that is meant: the answers are kept, and a release is followed unless `no_watch`.
     #[must_use]
-    pub(super) fn real(wishes: Wishes, global: &'a GlobalFlags, plan: &PlanFlags, no_watch: bool) -> Self {
+    pub(super) fn real(
+        command: &'static str,
+        wishes: Wishes,
+        global: &'a GlobalFlags,
+        plan: &PlanFlags,
+        no_watch: bool,
+    ) -> Self {
         Self {
+            command,
             wishes,
             yes: global.yes,
             show_policies: plan.show_policies,
@@ -192,8 +202,49 @@ pub(super) async fn converge(
     run: &Run<'_>,
     console: &Console,
 ) -> Result<Config, Failure> {
+    let guard = match run.rehearsal {
+        false => Guard::take(console, run.command, &config.github.repository)?,
+        true => Guard::none(console),
+    };
+    // Boxed: the compiler gives up on futures that lie as deep in each other as these would.
+    let changed = Box::pin(change(live, config, run, console, &guard)).await;
+    guard.end(changed.as_ref().err());
+    // Following a workflow run changes nothing: the next run may start.
+    drop(guard);
+    let Changed { config, plan, report, observed, waiting } = changed?;
+    let followed = match run.watch {
+        Some(patience) => follow(live, &config, &released(&plan, &report), patience, console).await,
+        None => Vec::new(),
+    };
+    end((live, console), run, &config, &observed, (&plan, &report), &waiting, followed)?;
+    Ok(config)
+}
+
+/// What was changed, and what is there now.
+struct Changed {
+    config: Config,
+    plan: Plan,
+    report: Report,
+    observed: Observed,
+    waiting: Vec<String>,
+}
+
+/// Everything up to the second look.
+async fn change(
+    live: &Live,
+    config: &Config,
+    run: &Run<'_>,
+    console: &Console,
+    guard: &Guard<'_>,
+) -> Result<Changed, Failure> {
     let stage = console.stage("looking at AWS and GitHub");
-    let prospect = look(live, config, &run.wishes).await?;
+    let mut prospect = look(live, config, &run.wishes).await?;
+    let repository = &prospect.desired.config.github.repository;
+    if *repository != config.github.repository {
+        // Runs that know the new name already are kept out from here on, and what they did meanwhile is looked at.
+        guard.move_to(repository)?;
+        prospect = look(live, &prospect.desired.config.clone(), &run.wishes).await?;
+    }
     drop(stage);
     console.show_plan(&prospect, run.show_policies, false)?;
     let Prospect { desired, mut plan, observed } = prospect;
@@ -205,9 +256,8 @@ pub(super) async fn converge(
             keep_answers(path, &config)?;
             console.line(Glyph::Done, &format!("`{}` names {} now", path.display(), renamed.to));
         }
-        let nothing = Report { outcomes: Vec::new(), cancelled: false };
-        return end((live, console), run, &config, &observed, (&plan, &nothing), &plan.waiting, Vec::new())
-            .map(|()| config);
+        let (report, waiting) = (Report { outcomes: Vec::new(), cancelled: false }, plan.waiting.clone());
+        return Ok(Changed { config, plan, report, observed, waiting });
     }
     if !run.yes && !console.confirm("Apply this plan?")? {
         return Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled));
@@ -215,8 +265,9 @@ pub(super) async fn converge(
     if let Some(path) = run.config_file {
         keep_answers(path, &config)?;
     }
+    guard.begin(&config.github.repository, &observed, &plan);
     console.set_applying(true);
-    let report = apply(&plan, live, cancellation(console), &console.watch(&plan)).await;
+    let report = apply(&plan, live, cancellation(console), &guard.watch(console.watch(&plan))).await;
     console.set_applying(false);
     console.show_outcome(&plan, &report)?;
     if let Some(failure) = unsuccessful(&report) {
@@ -235,12 +286,7 @@ pub(super) async fn converge(
             .hinted("run `sbi plan` in a minute; if it still lists changes, something undoes them"));
     }
     console.line(Glyph::Done, "looked again: nothing is left to change");
-    let followed = match run.watch {
-        Some(patience) => follow(live, &config, &released(&plan, &report), patience, console).await,
-        None => Vec::new(),
-    };
-    end((live, console), run, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
-    Ok(config)
+    Ok(Changed { config, plan, report, observed: again.observed, waiting: again.plan.waiting })
 }
 
 /// Ready when the person presses Ctrl-C.

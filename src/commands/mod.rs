@@ -7,7 +7,9 @@ mod converge;
 mod desire;
 mod detect;
 mod doctor;
+mod guard;
 mod init;
+mod log;
 mod next_steps;
 mod plan;
 mod policy;
@@ -30,6 +32,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Apply(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
         Command::Doctor(arguments) => arguments.format,
+        Command::Log(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
     let console = Console::new(cli.global.color, format);
@@ -66,6 +69,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
         Command::Doctor(arguments) => doctor::run(global, arguments, console).await,
+        Command::Log(arguments) => log::run(global, arguments, console),
         Command::Policy(arguments) => policy::run(global, arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

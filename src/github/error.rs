@@ -28,7 +28,16 @@ impl Body {
         self.errors.as_array().into_iter().flatten().any(|error| error["code"] == code)
     }
 
-    /// GitHub's own words with the field errors, shortened.
+    /// GitHub's own words with the field errors, shortened, and the id that its support asks for.
+    fn told(&self, reply: &Reply) -> String {
+        let id = reply.header("x-github-request-id").map(|id| format!("request {id}"));
+        match (self.text(), id) {
+            (text, None) => text,
+            (text, Some(id)) if text.is_empty() => id,
+            (text, Some(id)) => format!("{text} ({id})"),
+        }
+    }
+
     fn text(&self) -> String {
         let details: Vec<&str> =
             self.errors.as_array().into_iter().flatten().filter_map(|e| e["message"].as_str().or(e.as_str())).collect();
@@ -84,7 +93,7 @@ pub(super) fn denied(call: &Call, action: impl Into<String>) -> Failure {
 pub(super) fn classify(call: &Call, reply: &Reply, host: &str) -> Failure {
     let body = Body::of(reply);
     let what = &call.what;
-    let told = body.text();
+    let told = body.told(reply);
     if reply.status == 401 {
         return Failure::new(format!("could not {what}: {host} does not accept the token"))
             .because(Cause::Unauthenticated)
@@ -128,10 +137,7 @@ pub(super) fn classify(call: &Call, reply: &Reply, host: &str) -> Failure {
             with_reason(Failure::new(format!("could not {what}: it exists already")).because(Cause::Exists), &told)
                 .hinted("run `sbi apply` again: it looks at what exists and goes on from there")
         }
-        status => {
-            let id = reply.header("x-github-request-id").map_or_else(String::new, |id| format!(", request {id}"));
-            with_reason(Failure::new(format!("could not {what}: GitHub answered {status}{id}")), &told)
-        }
+        status => with_reason(Failure::new(format!("could not {what}: GitHub answered {status}")), &told),
     }
 }
 

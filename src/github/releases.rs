@@ -23,7 +23,9 @@ pub struct Run {
     /// `success`, `failure`, … once completed.
     pub conclusion: Option<String>,
     /// `release`, `schedule`, …
+    #[serde(default)]
     pub event: String,
+    #[serde(default)]
     pub head_sha: String,
     /// Of the workflow file, sometimes with `@REF` behind it.
     #[serde(default)]

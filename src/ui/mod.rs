@@ -6,6 +6,7 @@ pub mod progress;
 pub mod prompt;
 pub mod questions;
 pub mod report;
+pub mod story;
 mod text;
 
 use std::io::{self, IsTerminal as _};

@@ -15,6 +15,7 @@ mod convergence;
 mod doctor;
 mod gate;
 mod images;
+mod journal;
 mod least_privilege;
 mod model;
 mod operator;

@@ -39,8 +39,11 @@ fn assert_kept(room: &Room, run: &Ran, secrets: &[(&str, String)]) {
     let mut files = Vec::new();
     files_below(room.folder(), &mut files);
     // `gh` hands the token over itself, and nobody else's copy of it is ours.
-    let files = files.into_iter().filter(|path| !path.ends_with("bin/gh"));
-    places.extend(files.map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default())));
+    let files: Vec<PathBuf> = files.into_iter().filter(|path| !path.ends_with("bin/gh")).collect();
+    // Whoever applied a plan kept a journal: it is among what is searched.
+    let journals = files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).count();
+    assert!(journals > 0 || !run.stderr.contains(" done"), "no journal to search:\n{}", run.stderr);
+    places.extend(files.into_iter().map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default())));
     for (name, secret) in secrets {
         for form in forms(secret) {
             for (place, bytes) in &places {
@@ -102,7 +105,7 @@ fn no_command_lets_a_secret_out() {
         let policy = [&["policy", "operator", "--yes", "--auth", auth], ANSWERS].concat();
         let render = [&["render", "--out", "rendered", "--auth", auth], ANSWERS].concat();
         let init = [&["init", "--yes", "--no-watch", "--show-policies", "--auth", auth], ANSWERS].concat();
-        let commands: [&[&str]; 10] = [
+        let commands: [&[&str]; 14] = [
             &init,
             &["plan", "--show-policies"],
             &["plan", "--format", "json"],
@@ -111,6 +114,10 @@ fn no_command_lets_a_secret_out() {
             &render,
             &["completions", "bash"],
             &["man"],
+            &["doctor"],
+            &["doctor", "--format", "json"],
+            &["log", "--last"],
+            &["log", "--last", "--format", "json"],
             &["--help"],
             &["init", "--sandbox", "--yes"],
         ];
