@@ -11,6 +11,8 @@ use crate::failure::{Cause, Failure};
 /// GitHub asks for at least a minute where a limit names no time ("Rate limits for the REST API").
 const UNTOLD_WAIT: Duration = Duration::from_secs(60);
 
+const DAY_SECONDS: u64 = 86_400;
+
 #[derive(Deserialize, Default)]
 struct Body {
     #[serde(default)]
@@ -107,8 +109,9 @@ pub(super) fn classify(call: &Call, reply: &Reply, host: &str) -> Failure {
     if let Some(wait) = limited_for(reply) {
         let seconds = wait.as_secs();
         let until = Timestamp::now().as_second() + i64::try_from(seconds).unwrap_or(i64::MAX / 2);
-        let time = Timestamp::from_second(until)
-            .map_or_else(|_| format!("{seconds} s"), |at| at.strftime("%H:%M UTC").to_string());
+        let form = if seconds < DAY_SECONDS { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" };
+        let time =
+            Timestamp::from_second(until).map_or_else(|_| format!("{seconds} s"), |at| at.strftime(form).to_string());
         return Failure::new(format!("could not {what}: GitHub's rate limit is used up"))
             .because(Cause::Throttled { retry_after_seconds: Some(seconds) })
             .hinted(format!("run the command again after {time}: it goes on where it stopped"));
