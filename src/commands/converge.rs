@@ -243,7 +243,9 @@ async fn change(
     if *repository != config.github.repository {
         // Runs that know the new name already are kept out from here on, and what they did meanwhile is looked at.
         guard.move_to(repository)?;
+        let renamed = prospect.plan.renamed.take();
         prospect = look(live, &prospect.desired.config.clone(), &run.wishes).await?;
+        prospect.plan.renamed = prospect.plan.renamed.or(renamed);
     }
     drop(stage);
     console.show_plan(&prospect, run.show_policies, false)?;
