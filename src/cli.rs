@@ -130,6 +130,19 @@ pub enum Command {
     /// deactivates the old one, watches it for the grace period, deletes it. A run that was interrupted is finished by
     /// the next one.
     RotateKeys(RotateKeysArgs),
+    /// Tell which jobs AWS would let in, and for each that it would not, why and what mends it. Changes nothing.
+    ///
+    /// Reads the workflow files of the GitHub repository, edited or not, derives the OIDC token that each job will have,
+    /// and evaluates the roles' own trust policies with it, here: AWS says no more than "not authorized". Also tells
+    /// where the last publishing run failed. Exit code 1: a job would be refused, or what jobs sign in with differs from
+    /// sbi.toml.
+    Doctor(DoctorArgs),
+    /// Tell what earlier runs on this machine changed, newest first; needs no network.
+    ///
+    /// Each run that changes something keeps a journal of its steps: below $XDG_STATE_HOME/sbi, otherwise
+    /// ~/.local/state/sbi (~/Library/Application Support/sbi on macOS), the last 100 of each repository. It is there to
+    /// be read by people; sbi decides nothing by it.
+    Log(LogArgs),
     /// Print an IAM document as JSON; needs no network.
     Policy(PolicyArgs),
     /// Print the completion script of a shell.
@@ -479,6 +492,41 @@ pub enum EngineName {
     Docker,
     Buildah,
     Podman,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// Judge runs on this tag or branch, with the workflow files as they stand there: `v1.2.3`.
+    ///
+    /// Without it, the releases and scheduled runs to come, with the files of the default branch.
+    #[arg(long = "ref", value_name = "REF", conflicts_with = "run")]
+    pub reference: Option<String>,
+    /// Explain this workflow run: its number, or the address at which GitHub shows it.
+    ///
+    /// Without it, the last run of the publishing workflow is named when it failed.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// The run to tell in full, as the list names it; without it, the list.
+    #[arg(value_name = "RUN", conflicts_with = "last")]
+    pub run: Option<String>,
+    /// Tell the last run in full.
+    #[arg(long)]
+    pub last: bool,
+    /// The runs of this GitHub repository, not of the one in sbi.toml; after a rename, those under the old name.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub github: Option<String>,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -8,7 +8,10 @@ mod converge;
 mod desire;
 mod destroy;
 mod detect;
+mod doctor;
+mod guard;
 mod init;
+mod log;
 mod next_steps;
 mod plan;
 mod policy;
@@ -36,6 +39,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Status(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
         Command::RotateKeys(arguments) => arguments.format,
+        Command::Doctor(arguments) => arguments.format,
+        Command::Log(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
     let console = Console::new(cli.global.color, format);
@@ -74,6 +79,8 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
         Command::RotateKeys(arguments) => rotate_keys::run(global, arguments, console).await,
+        Command::Doctor(arguments) => doctor::run(global, arguments, console).await,
+        Command::Log(arguments) => log::run(global, arguments, console),
         Command::Policy(arguments) => policy::run(global, arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

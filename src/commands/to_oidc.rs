@@ -6,6 +6,7 @@ use super::carry_out::{carry_out, confirm, preflight};
 use super::console::{Console, summary};
 use super::converge::{Prospect, Run, converge, look};
 use super::desire::Wishes;
+use super::guard::Guard;
 use crate::apply::Report;
 use crate::cli::{GlobalFlags, RotateKeysArgs};
 use crate::failure::Failure;
@@ -16,6 +17,8 @@ use crate::model::names::GithubRepositoryName;
 use crate::plan::retirement::{Retirement, plan_retirement, rights};
 use crate::ui::Glyph;
 use crate::ui::report::Who;
+
+const COMMAND: &str = "sbi rotate-keys --to-oidc";
 
 /// # Errors
 /// A refusal before any effect, or what failed while applying.
@@ -33,7 +36,12 @@ pub(super) async fn run(
     })?;
     match config.publish.auth {
         Auth::AccessKey => prepare(global, config, live, console).await,
-        Auth::Oidc => retire(global, arguments, &config, live, console).await,
+        Auth::Oidc => {
+            let guard = Guard::take(console, COMMAND, repository)?;
+            let retired = Box::pin(retire(global, arguments, &config, live, &guard)).await;
+            guard.end(retired.as_ref().err());
+            retired
+        }
     }
 }
 
@@ -46,6 +54,7 @@ async fn prepare(global: &GlobalFlags, mut config: Config, live: &Live, console:
     config.publish.auth = Auth::Oidc;
     config.check()?;
     let run = Run {
+        command: COMMAND,
         wishes: wishes(),
         yes: global.yes,
         show_policies: false,
@@ -67,8 +76,9 @@ async fn retire(
     arguments: &RotateKeysArgs,
     config: &Config,
     live: &Live,
-    console: &Console,
+    guard: &Guard<'_>,
 ) -> Result<(), Failure> {
+    let console = guard.console();
     let stage = console.stage("looking at AWS and GitHub");
     let head = settled(look(live, config, &wishes()).await?, console)?;
     let (found, held) = live.observe_former_key(config).await?;
@@ -95,7 +105,7 @@ async fn retire(
         return console.show_end(&plan, &nothing, &summary(Vec::new(), plan.waiting.clone()));
     }
     confirm(console, global.yes)?;
-    let report = carry_out(live, &plan, console, "rotate-keys --to-oidc").await?;
+    let report = carry_out(live, &plan, guard, &config.github.repository, (&who.aws, &who.github)).await?;
     let stage = console.stage("looking again");
     let (again, _) = live.observe_former_key(config).await?;
     drop(stage);

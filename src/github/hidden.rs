@@ -32,20 +32,21 @@ pub(super) fn parted<T: Default>(told: Result<T, Failure>) -> (T, Result<(), Fai
 /// A refusal for want of a right inside, every other outside.
 pub(super) fn hidden_apart<T>(result: Result<T, Failure>) -> Result<Result<T, Failure>, Failure> {
     match result {
-        Err(failure) if !hidden(&failure) => Err(failure),
+        Err(failure) if !is_hidden(&failure) => Err(failure),
         told => Ok(told),
     }
 }
 
 /// What a token without the right to look gets instead of an answer.
-pub(super) fn hidden(failure: &Failure) -> bool {
+#[must_use]
+pub fn is_hidden(failure: &Failure) -> bool {
     matches!(failure.cause(), Cause::NotFound | Cause::Denied { .. })
 }
 
 pub(super) fn or_hidden<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(failure) if hidden(&failure) => Ok(None),
+        Err(failure) if is_hidden(&failure) => Ok(None),
         Err(failure) => Err(failure),
     }
 }

@@ -32,7 +32,7 @@ use crate::model::secrets::Token;
 
 pub use crate::transport::Timing;
 pub use commits::Delivered;
-pub use hidden::Looked;
+pub use hidden::{Looked, is_hidden};
 pub use releases::{Job, JobStep, Run};
 pub use repository::CreatedRepository;
 pub use token::{find_token, missing_scopes, token_from_gh};

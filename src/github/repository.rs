@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answers::{
-    ActionsAnswer, BranchAnswer, EnvironmentsAnswer, FileAnswer, OrganizationAnswer, PoliciesAnswer, ProtectionAnswer,
-    PullAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer, Switch,
-    TreeAnswer, UserAnswer, WorkflowAnswer,
+    ActionsAnswer, BranchAnswer, EntryAnswer, EnvironmentsAnswer, FileAnswer, OrganizationAnswer, PoliciesAnswer,
+    ProtectionAnswer, PullAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer,
+    Switch, TreeAnswer, UserAnswer, WorkflowAnswer,
 };
-use super::hidden::{Looked, hidden, hidden_apart, or_hidden, parted};
+use super::hidden::{Looked, hidden_apart, is_hidden, or_hidden, parted};
 use super::{Call, Github, escape, lock, repo_path};
 use crate::failure::{Cause, Failure};
 use crate::model::config::Visibility;
@@ -26,7 +26,7 @@ use crate::model::lock::{LOCK_FILE, Lock};
 use crate::model::names::{EnvironmentName, GitTag, GithubRepositoryName};
 use crate::model::observed::{
     ActionsPermissions, BranchRules, DeploymentPolicies, Environment, GithubIdentity, GithubRepository, Owner,
-    PullRequest, Release, RepositoryNow, TokenKind, Viewer,
+    PullRequest, Release, RepositoryNow, SubjectTemplate, TokenKind, Viewer,
 };
 
 /// Repositories made since then carry ids in their OIDC subjects (GitHub changelog, immutable subject claims).
@@ -64,8 +64,9 @@ fn files_of(tree: TreeAnswer, name: &GithubRepositoryName) -> Result<BTreeMap<St
 }
 
 /// GitHub's own words where it tells the prefix; built from names or ids where it doesn't.
-fn subject_prefix(repository: &RepositoryAnswer, told: Option<SubjectAnswer>) -> String {
-    let (prefix, immutable) = told.map_or((None, None), |told| (told.sub_claim_prefix, told.use_immutable_subject));
+fn subject_prefix(repository: &RepositoryAnswer, told: Option<&SubjectAnswer>) -> String {
+    let (prefix, immutable) =
+        told.map_or((None, None), |told| (told.sub_claim_prefix.as_deref(), told.use_immutable_subject));
     if let Some(prefix) = prefix {
         return prefix.trim_end_matches(':').to_owned();
     }
@@ -77,6 +78,14 @@ fn subject_prefix(repository: &RepositoryAnswer, told: Option<SubjectAnswer>) ->
     match repository.full_name.split_once('/') {
         Some((owner, name)) if immutable => format!("repo:{owner}@{}/{name}@{}", repository.owner.id, repository.id),
         _ => format!("repo:{}", repository.full_name),
+    }
+}
+
+fn subject_template(told: Option<&SubjectAnswer>) -> SubjectTemplate {
+    match told.map(|told| (told.use_default, &told.include_claim_keys)) {
+        Some((Some(false), Some(keys))) if !keys.is_empty() => SubjectTemplate::Claims(keys.clone()),
+        Some((Some(false), _)) => SubjectTemplate::Organization,
+        _ => SubjectTemplate::Default,
     }
 }
 
@@ -132,7 +141,7 @@ impl Github {
     pub async fn repository(&self, name: &GithubRepositoryName) -> Result<Option<GithubRepository>, Failure> {
         let Some(looked) = self.look_at(name).await? else { return Ok(None) };
         match looked.secrets {
-            Err(failure) if looked.found.can_push || !hidden(&failure) => Err(failure),
+            Err(failure) if looked.found.can_push || !is_hidden(&failure) => Err(failure),
             Ok(()) | Err(_) => Ok(Some(looked.found)),
         }
     }
@@ -172,11 +181,12 @@ impl Github {
             identity: GithubIdentity {
                 repository_id: facts.id,
                 owner_id: facts.owner.id,
-                subject_prefix: subject_prefix(&facts, subject),
+                subject_prefix: subject_prefix(&facts, subject.as_ref()),
                 default_branch: facts.default_branch,
             },
             full_name: facts.full_name,
             former_names: BTreeSet::new(),
+            subject: subject_template(subject.as_ref()),
             private: facts.private,
             archived: facts.archived,
             can_admin: facts.permissions.admin,
@@ -214,7 +224,7 @@ impl Github {
         let call = Call::get(repo_path(name, ""), "find the repository of the name").of(name);
         match self.ask_maybe::<RepositoryAnswer>(&call).await {
             // A name that is somebody else's by now.
-            Err(failure) if hidden(&failure) || matches!(failure.cause(), Cause::SsoRequired { .. }) => Ok(None),
+            Err(failure) if is_hidden(&failure) || matches!(failure.cause(), Cause::SsoRequired { .. }) => Ok(None),
             facts => Ok(facts?.map(|facts| RepositoryNow { id: facts.id, full_name: facts.full_name })),
         }
     }
@@ -225,6 +235,26 @@ impl Github {
     /// When GitHub refuses or can't be reached.
     pub async fn file(&self, name: &GithubRepositoryName, path: &str) -> Result<Option<String>, Failure> {
         Ok(self.file_at(name, path, None).await?.and_then(|file| text_of(&file)))
+    }
+
+    /// Path → text of the files right in a folder, as they stand at a ref; empty when there is no such folder.
+    ///
+    /// # Errors
+    /// When GitHub knows no such ref, refuses, or can't be reached.
+    pub async fn folder(
+        &self,
+        name: &GithubRepositoryName,
+        folder: &str,
+        at: &str,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let path = repo_path(name, &format!("/contents/{}?ref={}", escape(folder), escape(at)));
+        let call = Call::get(path, format!("list {folder} at {at}")).of(name).needing("contents: read");
+        let listed: Vec<EntryAnswer> = self.ask_maybe(&call).await?.unwrap_or_default();
+        let files = listed.into_iter().filter(|entry| entry.kind == "file").map(|entry| async move {
+            let file = self.file_at(name, &entry.path, Some(&escape(at))).await?;
+            Ok::<_, Failure>(file.as_ref().and_then(text_of).map(|text| (entry.path, text)))
+        });
+        Ok(try_join_all(files).await?.into_iter().flatten().collect())
     }
 
     async fn file_at(
@@ -505,7 +535,7 @@ impl Github {
             identity: GithubIdentity {
                 repository_id: facts.id,
                 owner_id: facts.owner.id,
-                subject_prefix: subject_prefix(&facts, subject),
+                subject_prefix: subject_prefix(&facts, subject.as_ref()),
                 default_branch: facts.default_branch,
             },
             head,

@@ -4,6 +4,7 @@ mod access;
 mod access_key;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
+pub mod runs;
 pub mod sign_in;
 pub mod status;
 pub mod watch;

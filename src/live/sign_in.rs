@@ -106,8 +106,18 @@ fn seconds(text: &str) -> Result<Duration, Failure> {
     }
 }
 
-fn environment(name: &str) -> Option<String> {
+/// A variable of the environment; an empty one counts as none.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The host where people look at repositories, by `GITHUB_API_URL`.
+///
+/// # Errors
+/// When that variable is no URL.
+pub fn web_host() -> Result<String, Failure> {
+    host_of(environment("GITHUB_API_URL").as_deref())
 }
 
 fn no_token(host: &str) -> Failure {

@@ -3,12 +3,14 @@
 pub mod commit;
 pub mod config;
 pub mod desired;
+pub mod diagnosis;
 pub mod evaluation;
 pub mod git;
 pub mod go_to_market;
 pub mod holdings;
 pub mod iam;
 pub mod identity;
+pub mod jobs;
 pub mod lock;
 pub mod names;
 pub mod observed;

@@ -1,11 +1,13 @@
 //! What a person sees and types. Results go to stdout; progress, questions and errors to stderr.
 
+pub mod diagnosis;
 pub mod json;
 pub mod progress;
 pub mod prompt;
 pub mod questions;
 pub mod report;
 pub mod status;
+pub mod story;
 mod text;
 
 use std::io::{self, IsTerminal as _};

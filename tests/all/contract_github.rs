@@ -173,7 +173,7 @@ async fn every_refusal_has_its_cause_and_a_next_step() {
     assert!(matches!(spent.cause(), Cause::Throttled { retry_after_seconds: Some(_) }));
     assert!(spent.hints()[0].contains("00:00 UTC") || spent.hints()[0].contains("23:59 UTC"), "{:?}", spent.hints());
     let unknown = refusal(500, &[("x-github-request-id", "ABCD:1")], message()).await;
-    assert!(unknown.message().contains("ABCD:1"));
+    assert!(unknown.reasons().join("\n").contains("request ABCD:1"), "{:?}", unknown.reasons());
 }
 
 #[tokio::test]

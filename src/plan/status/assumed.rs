@@ -14,7 +14,7 @@ use crate::model::names::EcrRepositoryName;
 use crate::model::observed::{
     ActionsPermissions, AwsObserved, BranchRules, CallerIdentity, DeploymentPolicies, EcrRepository, Encryption,
     Environment, GithubIdentity, GithubObserved, GithubRepository, KeyFacts, Observed, OidcProvider, Owner, Release,
-    Role, TokenKind, User, Viewer,
+    Role, SubjectTemplate, TokenKind, User, Viewer,
 };
 use crate::model::ownership::ownership_tags;
 use crate::model::registry::{lifecycle_policy, tag_mutability};
@@ -215,6 +215,7 @@ fn wanted_repository(desired: &Desired) -> GithubRepository {
     GithubRepository {
         full_name: config.github.repository.to_string(),
         former_names: BTreeSet::new(),
+        subject: SubjectTemplate::Default,
         private: config.github.visibility.as_str() == "private",
         archived: false,
         can_admin: true,

@@ -390,6 +390,28 @@ impl GithubStandIn {
         }
     }
 
+    /// Gives an account another name; the old one is nobody's, and its repositories' old names answer with redirects.
+    pub fn rename_account(&self, login: &str, new: &str) {
+        let mut world = lock(&self.shared.world);
+        let Some(id) = world.account(login).map(|account| account.id) else { return };
+        let owned: Vec<(String, u64)> = world
+            .repositories
+            .values()
+            .filter(|repository| repository.owner == id)
+            .map(|repository| (world.full_name(repository).to_lowercase(), repository.id))
+            .collect();
+        world.renamed.extend(owned.iter().cloned());
+        if let Some(account) = world.accounts.get_mut(&id) {
+            new.clone_into(&mut account.login);
+        }
+        let new_subjects = world.immutable_subjects;
+        for (_, id) in owned {
+            if let Ok(repository) = world.repository_mut(id) {
+                repository.subject.immutable |= new_subjects;
+            }
+        }
+    }
+
     /// Deletes a repository in the browser: what its immutable releases used up stays used up.
     pub fn delete_repository(&self, full_name: &str) {
         let mut world = lock(&self.shared.world);
