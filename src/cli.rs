@@ -108,6 +108,12 @@ pub enum Command {
     /// edited, in one commit, sbi.toml and sbi.lock among them. What was there before, what others added and the
     /// account's OIDC provider stay, and are named. A run that was interrupted is finished by the next one.
     Destroy(DestroyArgs),
+    /// Show the go-to-market plan as a checklist, held against AWS and GitHub as they are now.
+    ///
+    /// Every step of the plan is done, drifted (with the command that mends it), to do by sbi, yours, or can't be told
+    /// (with the reason). Ages, last runs and open findings follow. It writes nothing and needs only rights to read:
+    /// `sbi policy observer` prints those on AWS.
+    Status(StatusArgs),
     /// Write the files of the GitHub repository to a folder; needs no network.
     ///
     /// Base images are pinned to the digests that the sbi.lock beside sbi.toml holds, where there is one.
@@ -124,6 +130,19 @@ pub enum Command {
     /// deactivates the old one, watches it for the grace period, deletes it. A run that was interrupted is finished by
     /// the next one.
     RotateKeys(RotateKeysArgs),
+    /// Tell which jobs AWS would let in, and for each that it would not, why and what mends it. Changes nothing.
+    ///
+    /// Reads the workflow files of the GitHub repository, edited or not, derives the OIDC token that each job will have,
+    /// and evaluates the roles' own trust policies with it, here: AWS says no more than "not authorized". Also tells
+    /// where the last publishing run failed. Exit code 1: a job would be refused, or what jobs sign in with differs from
+    /// sbi.toml.
+    Doctor(DoctorArgs),
+    /// Tell what earlier runs on this machine changed, newest first; needs no network.
+    ///
+    /// Each run that changes something keeps a journal of its steps: below $XDG_STATE_HOME/sbi, otherwise
+    /// ~/.local/state/sbi (~/Library/Application Support/sbi on macOS), the last 100 of each repository. It is there to
+    /// be read by people; sbi decides nothing by it.
+    Log(LogArgs),
     /// Print an IAM document as JSON; needs no network.
     Policy(PolicyArgs),
     /// Print the completion script of a shell.
@@ -359,6 +378,26 @@ pub struct DestroyArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// Exit with code 3 when something is drifted or left for sbi to do, the access key is older than `--max-age`, or
+    /// the support of a base has ended.
+    ///
+    /// What is yours to do is not counted. Where nothing of that is found but an entry can't be told, the code is 1.
+    #[arg(long)]
+    pub check: bool,
+    /// How old an access key may be, in days or weeks: `90d`, `12w`.
+    #[arg(long, value_name = "AGE", default_value = "90d")]
+    pub max_age: String,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+    #[command(flatten)]
+    pub answers: AnswerFlags,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct RenderArgs {
     /// The folder to write to; created when absent.
     #[arg(long, value_name = "DIR")]
@@ -465,6 +504,41 @@ pub enum EngineName {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// Judge runs on this tag or branch, with the workflow files as they stand there: `v1.2.3`.
+    ///
+    /// Without it, the releases and scheduled runs to come, with the files of the default branch.
+    #[arg(long = "ref", value_name = "REF", conflicts_with = "run")]
+    pub reference: Option<String>,
+    /// Explain this workflow run: its number, or the address at which GitHub shows it.
+    ///
+    /// Without it, the last run of the publishing workflow is named when it failed.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// The run to tell in full, as the list names it; without it, the list.
+    #[arg(value_name = "RUN", conflicts_with = "last")]
+    pub run: Option<String>,
+    /// Tell the last run in full.
+    #[arg(long)]
+    pub last: bool,
+    /// The runs of this GitHub repository, not of the one in sbi.toml; after a rename, those under the old name.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub github: Option<String>,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct PolicyArgs {
     /// Whose document.
     #[arg(value_enum, value_name = "WHOSE")]
@@ -501,6 +575,8 @@ pub enum PolicyKind {
     Rotator,
     /// What the person who runs `sbi destroy` needs.
     Destroyer,
+    /// What `sbi status` reads, and nothing else.
+    Observer,
 }
 
 /// The whole command line, for completions, the manual page and the documents.
@@ -557,9 +633,20 @@ mod tests {
     #[test]
     fn the_document_has_a_section_for_every_command() {
         let text = markdown();
-        for name in
-            ["init", "plan", "apply", "destroy", "render", "rehearse", "rotate-keys", "policy", "completions", "man"]
-        {
+        let names = [
+            "init",
+            "plan",
+            "apply",
+            "status",
+            "destroy",
+            "render",
+            "rehearse",
+            "rotate-keys",
+            "policy",
+            "completions",
+            "man",
+        ];
+        for name in names {
             assert!(text.contains(&format!("\n### `sbi {name}`\n")), "no section for {name}");
         }
         assert!(!text.contains('\u{1b}'), "escape sequences in a document");

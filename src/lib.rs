@@ -1,10 +1,10 @@
 //! `sbi` bootstraps the registry, the identity and the pipeline behind a hardened container base image.
 //!
 //! observe → plan → apply, where planning is a pure function between two plain structs. Arrows between modules:
-//! `commands → ui, plan, apply, live, templates, rehearsal, model` ·
+//! `commands → ui, plan, apply, live, journal, templates, rehearsal, model` ·
 //! `live → aws, github, registry, plan, apply, model` · `apply → plan → model` ·
 //! `aws, github, registry, templates, rehearsal → model` · `github, registry → transport` ·
-//! `ui → plan, apply, model` · all `→ failure`.
+//! `journal → apply, plan, model` · `ui → plan, apply, journal, model` · all `→ failure`.
 
 pub mod apply;
 pub mod aws;
@@ -12,6 +12,7 @@ pub mod cli;
 pub mod commands;
 pub mod failure;
 pub mod github;
+pub mod journal;
 pub mod live;
 pub mod model;
 pub mod plan;

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod escape;
+mod pinning;
 mod promises;
 mod subject;
 
@@ -16,8 +17,10 @@ use crate::model::desired::{RELEASE_MARKER, RenderedFile};
 use crate::model::names::ImageName;
 use crate::model::pins::Pins;
 use crate::model::secrets::ACCESS_KEY_SECRET;
+use crate::model::status::ImagePromises;
 use catalogue::Product;
 
+pub use pinning::differ_by_pins_alone;
 pub use subject::{reading_refs, subject_context};
 
 /// The version of the templates: they are part of this program.
@@ -84,6 +87,14 @@ pub struct Image {
 #[must_use]
 pub fn images() -> Vec<Image> {
     catalogue::products().into_iter().map(|product| Image { name: product.name, title: product.facts.title }).collect()
+}
+
+/// What the catalogue promises of each published image, in the order of `publish.images`.
+///
+/// # Errors
+/// Names the image that the catalogue lacks.
+pub fn image_promises(config: &Config) -> Result<Vec<ImagePromises>, Failure> {
+    Ok(Chosen::of(config, &Pins::default())?.products.iter().map(Product::promises).collect())
 }
 
 /// Names of the repository secrets that the rendered workflow reads, in the order of the plan.

@@ -3,20 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
+use aws_sdk_ecr::operation::describe_images::DescribeImagesError;
 use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesError;
 use aws_sdk_ecr::operation::get_lifecycle_policy::GetLifecyclePolicyError;
 use aws_sdk_ecr::types::{
-    EncryptionConfiguration, EncryptionType, ImageScanningConfiguration, ImageTagMutability,
+    EncryptionConfiguration, EncryptionType, ImageIdentifier, ImageScanningConfiguration, ImageTagMutability,
     ImageTagMutabilityExclusionFilter, ImageTagMutabilityExclusionFilterType, Repository, Tag,
 };
 use futures_util::future::try_join;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Aws;
 use super::error::{Call, Service};
 use crate::failure::Failure;
-use crate::model::names::EcrRepositoryName;
+use crate::model::names::{EcrRepositoryName, ReleaseTag};
 use crate::model::observed::{EcrRepository, Encryption, TagMutability};
+use crate::model::status::PublishedImage;
 
 impl Aws {
     pub(super) fn ecr_call(&self, action: &'static str, name: &EcrRepositoryName) -> Call<'_> {
@@ -56,6 +59,37 @@ impl Aws {
             tags,
             arn,
             uri,
+        }))
+    }
+
+    /// What a release's tag names; `None` when there is no such tag, or no such repository.
+    ///
+    /// # Errors
+    /// When AWS refuses or can't be reached.
+    pub async fn published_image(
+        &self,
+        name: &EcrRepositoryName,
+        tag: &ReleaseTag,
+    ) -> Result<Option<PublishedImage>, Failure> {
+        let call = self.ecr_call("ecr:DescribeImages", name);
+        let id = ImageIdentifier::builder().image_tag(tag.as_str()).build();
+        let answer = match self.ecr.describe_images().repository_name(name.as_str()).image_ids(id).send().await {
+            Ok(answer) => answer,
+            Err(error)
+                if error.as_service_error().is_some_and(|refused: &DescribeImagesError| {
+                    refused.is_image_not_found_exception() || refused.is_repository_not_found_exception()
+                }) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(call.failed(error)),
+        };
+        let Some(detail) = answer.image_details.unwrap_or_default().into_iter().next() else { return Ok(None) };
+        let digest = detail.image_digest.and_then(|digest| digest.parse().ok());
+        Ok(Some(PublishedImage {
+            tag: tag.clone(),
+            digest: digest.ok_or_else(|| call.incomplete("a digest"))?,
+            pushed: detail.image_pushed_at.and_then(|at| Timestamp::from_second(at.secs()).ok()),
         }))
     }
 

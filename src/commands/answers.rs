@@ -153,12 +153,15 @@ fn both<A, B>(a: Result<A, Failure>, b: Result<B, Failure>) -> Result<(A, B), Fa
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => Err(failure),
-        (Err(a), Err(b)) => {
-            let text = format!("{a}; and {b}");
-            let hints: Vec<String> = a.hints().iter().chain(b.hints()).cloned().collect();
-            let cause = if *a.cause() == Cause::Unauthenticated { a.cause().clone() } else { b.cause().clone() };
-            let failure = Failure::new(text).because(cause).caused_by(a);
-            Err(hints.into_iter().fold(failure, Failure::hinted))
-        }
+        (Err(a), Err(b)) => Err(joined(a, b)),
     }
+}
+
+/// Both refusals as one.
+pub(super) fn joined(a: Failure, b: Failure) -> Failure {
+    let text = format!("{a}; and {b}");
+    let hints: Vec<String> = a.hints().iter().chain(b.hints()).cloned().collect();
+    let cause = if *a.cause() == Cause::Unauthenticated { a.cause().clone() } else { b.cause().clone() };
+    let failure = Failure::new(text).because(cause).caused_by(a);
+    hints.into_iter().fold(failure, Failure::hinted)
 }

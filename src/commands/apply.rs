@@ -26,6 +26,6 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &C
         offline: arguments.plan.offline,
         pins: Pins::default(),
     };
-    let run = Run::real(wishes, global, &arguments.plan, arguments.no_watch);
+    let run = Run::real("sbi apply", wishes, global, &arguments.plan, arguments.no_watch);
     converge(&live, &config, &run, console).await.map(drop)
 }

@@ -1,9 +1,14 @@
 //! What every command that changes something does with a plan: check the rights, confirm, apply, say how it ended.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::console::{Console, summary};
+use super::guard::Guard;
 use crate::apply::{Outcome, Report, apply};
 use crate::failure::{Cause, Failure};
 use crate::live::Live;
+use crate::model::iam::{Statement, Values};
+use crate::model::names::GithubRepositoryName;
 use crate::model::observed::{CallerIdentity, Viewer};
 use crate::plan::Plan;
 use crate::ui::Glyph;
@@ -45,11 +50,31 @@ fn too_few_scopes(plan: &Plan, viewer: &Viewer) -> Option<Failure> {
     )
 }
 
+/// Policy statements that allow just these actions on resources: resources that lack the same share one.
+fn statements(denied: &[(String, String)]) -> Vec<String> {
+    let mut by_resource: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (action, resource) in denied {
+        by_resource.entry(resource).or_default().insert(action);
+    }
+    let mut by_actions: BTreeMap<BTreeSet<&str>, Vec<&str>> = BTreeMap::new();
+    for (resource, actions) in by_resource {
+        by_actions.entry(actions).or_default().push(resource);
+    }
+    let statement = |(actions, resources): (BTreeSet<&str>, Vec<&str>)| {
+        let allow = Statement::allow("", Values::new(actions), Values::new(resources));
+        serde_json::to_string(&Statement { sid: None, ..allow }).ok()
+    };
+    by_actions.into_iter().filter_map(statement).collect()
+}
+
 fn too_few_rights(caller: &CallerIdentity, denied: &[(String, String)], document: &str) -> Failure {
     let list: Vec<String> = denied.iter().map(|(action, resource)| format!("{action} on {resource}")).collect();
     let first = denied.first().cloned().unwrap_or_default();
-    Failure::new(format!("{} may not: {}", caller.arn, list.join("; ")))
-        .because(Cause::Denied { action: first.0, resource: Some(first.1) })
+    let failure = Failure::new(format!("{} may not: {}", caller.arn, list.join("; ")))
+        .because(Cause::Denied { action: first.0, resource: Some(first.1) });
+    statements(denied)
+        .into_iter()
+        .fold(failure, |failure, statement| failure.hinted(format!("allow it with the statement {statement}")))
         .hinted(format!("`sbi policy {document}` prints all that this needs: have it attached to you"))
 }
 
@@ -64,16 +89,24 @@ pub(super) fn confirm(console: &Console, yes: bool) -> Result<(), Failure> {
     Err(Failure::new("cancelled: nothing was changed").because(Cause::Cancelled))
 }
 
-/// Applies the plan and shows how it went. `command` is the one that goes on after a failure.
+/// Applies the plan, keeps its journal and shows how it went; `who` does it on AWS and on GitHub.
 ///
 /// # Errors
 /// When a step failed, or the person cancelled.
-pub(super) async fn carry_out(live: &Live, plan: &Plan, console: &Console, command: &str) -> Result<Report, Failure> {
+pub(super) async fn carry_out(
+    live: &Live,
+    plan: &Plan,
+    guard: &Guard<'_>,
+    repository: &GithubRepositoryName,
+    who: (&str, &str),
+) -> Result<Report, Failure> {
+    let console = guard.console();
+    guard.begin(repository, who, plan);
     console.set_applying(true);
-    let report = apply(plan, live, cancellation(console), &console.watch(plan)).await;
+    let report = apply(plan, live, cancellation(console), &guard.watch(console.watch(plan))).await;
     console.set_applying(false);
     console.show_outcome(plan, &report)?;
-    let Some(failure) = unsuccessful(&report, command) else { return Ok(report) };
+    let Some(failure) = unsuccessful(&report, guard.command()) else { return Ok(report) };
     if !console.is_human() {
         console.show_end(plan, &report, &summary(Vec::new(), Vec::new()))?;
     }
@@ -94,7 +127,7 @@ fn unsuccessful(report: &Report, command: &str) -> Option<Failure> {
         return Some(
             Failure::new("cancelled: what was under way is finished, the rest was not started")
                 .because(Cause::Cancelled)
-                .hinted(format!("`sbi {command}` goes on from here")),
+                .hinted(format!("`{command}` goes on from here")),
         );
     }
     let failed = report.failures().count();
@@ -104,8 +137,6 @@ fn unsuccessful(report: &Report, command: &str) -> Option<Failure> {
     Some(
         Failure::new(format!("{failed} {steps} failed, {done} of {} are done", report.outcomes.len()))
             .because(first.cause().clone())
-            .hinted(format!(
-                "mend the cause, then `sbi {command}` again: it finishes the rest and makes nothing twice"
-            )),
+            .hinted(format!("mend the cause, then `{command}` again: it finishes the rest and makes nothing twice")),
     )
 }

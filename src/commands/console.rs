@@ -3,22 +3,30 @@
 use std::cell::Cell;
 use std::io::{self, Write as _};
 
+use jiff::Timestamp;
+
 use super::converge::Prospect;
 use super::next_steps;
 use crate::apply::{Event, Report};
 use crate::cli::{Color, Format};
 use crate::failure::Failure;
+use crate::journal::Story;
 use crate::live::Live;
 use crate::live::sign_in::Places;
 use crate::model::config::{Auth, Config};
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
+use crate::model::names::GithubRepositoryName;
 use crate::model::observed::GithubIdentity;
+use crate::plan::status::Status;
 use crate::plan::{Plan, StepId};
+use crate::ui::diagnosis::{Findings, FindingsJson, print_findings};
 use crate::ui::progress::{Progress, Stage};
 use crate::ui::prompt::{Prompt, nobody_to_confirm};
 use crate::ui::questions::{Detected, Draft};
 use crate::ui::report::{self, Summary, Who};
+use crate::ui::status::{StatusJson, print_status};
+use crate::ui::story::{StoriesJson, StoryJson, print_stories, print_story};
 use crate::ui::{Glyph, Stream, Style, json, unless_closed};
 
 /// Results go to stdout, everything else to stderr.
@@ -175,6 +183,23 @@ impl Console {
         })
     }
 
+    /// The result of `sbi status`, on stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to.
+    pub(super) fn show_status(
+        &self,
+        status: &Status,
+        config: &Config,
+        who: &Who,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.result(&json::text(&StatusJson::new(status, config, now))),
+            Format::Human => written(Stream::Stdout, |w| print_status(status, config, who, self.out, w)),
+        }
+    }
+
     /// Writes how applying ended, for people.
     ///
     /// # Errors
@@ -194,6 +219,40 @@ impl Console {
         match self.format {
             Format::Json => self.result(&json::text(&json::OutcomeJson::new(plan, report, summary))),
             Format::Human => written(Stream::Stdout, |w| report::print_summary(summary, self.out, w)),
+        }
+    }
+
+    /// The result of looking for what keeps jobs out, on stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to.
+    pub(super) fn show_findings(&self, found: &Findings<'_>) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.result(&json::text(&FindingsJson::new(found))),
+            Format::Human => written(Stream::Stdout, |w| print_findings(found, self.out, w)),
+        }
+    }
+
+    /// The runs that have a journal, on stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to.
+    pub(super) fn show_stories(&self, repository: &GithubRepositoryName, stories: &[Story]) -> Result<(), Failure> {
+        let repository = repository.to_string();
+        match self.format {
+            Format::Json => self.result(&json::text(&StoriesJson::new(&repository, stories))),
+            Format::Human => written(Stream::Stdout, |w| print_stories(&repository, stories, self.out, w)),
+        }
+    }
+
+    /// One run's journal, on stdout.
+    ///
+    /// # Errors
+    /// When stdout can't be written to.
+    pub(super) fn show_story(&self, story: &Story) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.result(&json::text(&StoryJson::new(story))),
+            Format::Human => written(Stream::Stdout, |w| print_story(story, self.out, w)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::carry_out::{carry_out, confirm, preflight};
 use super::console::{Console, summary};
 use super::desire::{Wishes, desire, settle_environment};
+use super::guard::Guard;
 use super::next_steps;
 use crate::apply::{Outcome, Report};
 use crate::cli::{GlobalFlags, PlanFlags};
@@ -15,7 +16,7 @@ use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
 use crate::model::names::{GitTag, RoleName, UserName};
-use crate::model::observed::Observed;
+use crate::model::observed::{GithubRepository, Observed};
 use crate::model::pins::Pins;
 use crate::plan::operator::rights;
 use crate::plan::setup::{followed, plan_setup, settled};
@@ -26,6 +27,8 @@ use crate::ui::Glyph;
 
 /// What one run was asked to do beside the configuration.
 pub(super) struct Run<'a> {
+    /// As the journal names it: `sbi apply`.
+    pub command: &'static str,
     pub wishes: Wishes,
     /// Apply without asking.
     pub yes: bool,
@@ -41,8 +44,15 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     /// A run that is meant: the answers are kept, and a release is followed unless `no_watch`.
     #[must_use]
-    pub(super) fn real(wishes: Wishes, global: &'a GlobalFlags, plan: &PlanFlags, no_watch: bool) -> Self {
+    pub(super) fn real(
+        command: &'static str,
+        wishes: Wishes,
+        global: &'a GlobalFlags,
+        plan: &PlanFlags,
+        no_watch: bool,
+    ) -> Self {
         Self {
+            command,
             wishes,
             yes: global.yes,
             show_policies: plan.show_policies,
@@ -93,7 +103,10 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
 
 /// Observes, and follows a repository that was renamed or moved: one look, or two where the names of its identities
 /// turn out to be others.
-async fn observe(live: &Live, config: &Config) -> Result<(Config, Observed), Failure> {
+///
+/// # Errors
+/// When a side can't be read.
+pub(super) async fn observe(live: &Live, config: &Config) -> Result<(Config, Observed), Failure> {
     let observed = live.observe(config).await?;
     let Some(next) = followed(config, &observed) else { return Ok((config.clone(), observed)) };
     if identities(&next) == identities(config) {
@@ -112,13 +125,7 @@ pub(super) fn identities(config: &Config) -> (RoleName, RoleName, UserName) {
 /// nothing and Dependabot proposes what is newer; else as sbi's open pull request has it; else as this run knows it;
 /// else as the registry says.
 async fn pin(live: &Live, references: &[String], observed: &Observed, wishes: &Wishes) -> Result<Pins, Failure> {
-    let found = observed.github.repository.as_ref();
-    let proposed = found.into_iter().flat_map(|found| &found.pull_requests).filter_map(|open| open.lock.as_ref());
-    let mut pins = wishes.pins.clone();
-    for lock in proposed.chain(found.and_then(|found| found.lock.as_ref())) {
-        pins.extend(lock.images.clone());
-    }
-    pins.retain(references);
+    let mut pins = known_pins(observed.github.repository.as_ref(), references, wishes);
     let open: Vec<String> = references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect();
     if !open.is_empty() && !wishes.offline {
         let found = live.pin(&open).await.map_err(|failure| {
@@ -129,8 +136,20 @@ async fn pin(live: &Live, references: &[String], observed: &Observed, wishes: &W
     Ok(pins)
 }
 
+/// The digests that need no registry.
+#[must_use]
+pub(super) fn known_pins(found: Option<&GithubRepository>, references: &[String], wishes: &Wishes) -> Pins {
+    let proposed = found.into_iter().flat_map(|found| &found.pull_requests).filter_map(|open| open.lock.as_ref());
+    let mut pins = wishes.pins.clone();
+    for lock in proposed.chain(found.and_then(|found| found.lock.as_ref())) {
+        pins.extend(lock.images.clone());
+    }
+    pins.retain(references);
+    pins
+}
+
 /// Every other GitHub than github.com issues its tokens under a URL of its own.
-fn foreign_issuer(live: &Live, desired: &Desired) -> Option<Failure> {
+pub(super) fn foreign_issuer(live: &Live, desired: &Desired) -> Option<Failure> {
     let host = live.other_github().filter(|_| desired.config.publish.auth == Auth::Oidc)?;
     Some(
         Failure::usage(format!("sbi sets up OIDC for github.com only, and {host} issues tokens of its own"))
@@ -148,8 +167,51 @@ pub(super) async fn converge(
     run: &Run<'_>,
     console: &Console,
 ) -> Result<Config, Failure> {
+    let guard = match run.rehearsal {
+        false => Guard::take(console, run.command, &config.github.repository)?,
+        true => Guard::none(console, run.command),
+    };
+    // Boxed: the compiler gives up on futures that lie as deep in each other as these would.
+    let changed = Box::pin(change(live, config, run, console, &guard)).await;
+    guard.end(changed.as_ref().err());
+    // Following a workflow run changes nothing: the next run may start.
+    drop(guard);
+    let Changed { config, plan, report, observed, waiting } = changed?;
+    let followed = match run.watch {
+        Some(patience) => follow(live, &config, &released(&plan, &report), patience, console).await,
+        None => Vec::new(),
+    };
+    end((live, console), run, &config, &observed, (&plan, &report), &waiting, followed)?;
+    Ok(config)
+}
+
+/// What was changed, and what is there now.
+struct Changed {
+    config: Config,
+    plan: Plan,
+    report: Report,
+    observed: Observed,
+    waiting: Vec<String>,
+}
+
+/// Everything up to the second look.
+async fn change(
+    live: &Live,
+    config: &Config,
+    run: &Run<'_>,
+    console: &Console,
+    guard: &Guard<'_>,
+) -> Result<Changed, Failure> {
     let stage = console.stage("looking at AWS and GitHub");
-    let prospect = look(live, config, &run.wishes).await?;
+    let mut prospect = look(live, config, &run.wishes).await?;
+    let repository = &prospect.desired.config.github.repository;
+    if *repository != config.github.repository {
+        // Runs that know the new name already are kept out from here on, and what they did meanwhile is looked at.
+        guard.move_to(repository)?;
+        let renamed = prospect.plan.renamed.take();
+        prospect = look(live, &prospect.desired.config.clone(), &run.wishes).await?;
+        prospect.plan.renamed = prospect.plan.renamed.or(renamed);
+    }
     drop(stage);
     console.show_plan(&prospect, run.show_policies, false)?;
     let Prospect { desired, mut plan, observed } = prospect;
@@ -161,15 +223,15 @@ pub(super) async fn converge(
             keep_answers(path, &config)?;
             console.line(Glyph::Done, &format!("`{}` names {} now", path.display(), renamed.to));
         }
-        let nothing = Report { outcomes: Vec::new(), cancelled: false };
-        return end((live, console), run, &config, &observed, (&plan, &nothing), &plan.waiting, Vec::new())
-            .map(|()| config);
+        let (report, waiting) = (Report { outcomes: Vec::new(), cancelled: false }, plan.waiting.clone());
+        return Ok(Changed { config, plan, report, observed, waiting });
     }
     confirm(console, run.yes)?;
     if let Some(path) = run.config_file {
         keep_answers(path, &config)?;
     }
-    let report = carry_out(live, &plan, console, "init").await?;
+    let who = (observed.aws.caller.arn.as_str(), observed.github.viewer.login.as_str());
+    let report = carry_out(live, &plan, guard, &config.github.repository, who).await?;
     let stage = console.stage("looking again");
     let again = look(live, &config, &decided(&run.wishes, desired.images)).await?;
     drop(stage);
@@ -180,12 +242,7 @@ pub(super) async fn converge(
             .hinted("run `sbi plan` in a minute; if it still lists changes, something undoes them"));
     }
     console.line(Glyph::Done, "looked again: nothing is left to change");
-    let followed = match run.watch {
-        Some(patience) => follow(live, &config, &released(&plan, &report), patience, console).await,
-        None => Vec::new(),
-    };
-    end((live, console), run, &config, &again.observed, (&plan, &report), &again.plan.waiting, followed)?;
-    Ok(config)
+    Ok(Changed { config, plan, report, observed: again.observed, waiting: again.plan.waiting })
 }
 
 /// The environment and the digests were decided by the first look; the second one must not decide anew.
@@ -238,6 +295,7 @@ fn end(
         next.push("do it for real: `sbi init`, with AWS credentials and a GitHub token".to_owned());
     }
     next.extend(next_steps::for_a_person(config));
+    next.extend((!run.rehearsal).then(|| "where all of it stands, at any time: `sbi status`".to_owned()));
     console.show_end(plan, report, &summary(links, next))?;
     console.refuse(failed)
 }

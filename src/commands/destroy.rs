@@ -6,6 +6,7 @@ use super::answers::read_config;
 use super::carry_out::{carry_out, preflight};
 use super::console::{Console, summary};
 use super::converge::identities;
+use super::guard::Guard;
 use crate::apply::Report;
 use crate::cli::{DestroyArgs, GlobalFlags};
 use crate::failure::{Cause, Failure};
@@ -42,33 +43,71 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &DestroyArgs, console: 
         delete_repository: arguments.delete_repository,
         by_pull_request: arguments.pull_request,
     };
-    let stage = console.stage("looking at AWS and GitHub");
-    let Prospect { config, observed, mut plan } = look(&live, &config, wish).await?;
-    drop(stage);
-    if !is_about(&config, &named) {
-        meant(&config, &named, arguments.plan || asks)?;
-    }
-    show(console, &config, &observed, &plan, arguments.plan)?;
-    console.refuse(std::mem::take(&mut plan.refusals))?;
     if arguments.plan {
-        return match arguments.check && !plan.is_empty() {
-            false => Ok(()),
-            true => Err(Failure::new("something is left to take back")
-                .because(Cause::ChangesPending)
-                .hinted("`sbi destroy` does it")),
-        };
+        return show_only(&live, &config, wish, arguments.check, console).await;
     }
+    let guard = Guard::take(console, "sbi destroy", &config.github.repository)?;
+    let changed = Box::pin(change(&live, &config, &Asked { wish, named, asks, file: &global.config }, &guard)).await;
+    guard.end(changed.as_ref().err());
+    changed
+}
+
+/// What a run that changes something was asked to do.
+struct Asked<'a> {
+    wish: Wish,
+    /// The repository that is meant.
+    named: GithubRepositoryName,
+    /// Its name is still to be typed.
+    asks: bool,
+    /// Where the answers may be.
+    file: &'a Path,
+}
+
+/// Shows what would go.
+async fn show_only(live: &Live, config: &Config, wish: Wish, check: bool, console: &Console) -> Result<(), Failure> {
+    let stage = console.stage("looking at AWS and GitHub");
+    let Prospect { config, observed, mut plan } = look(live, config, wish).await?;
+    drop(stage);
+    show(console, &config, &observed, &plan, true)?;
+    console.refuse(std::mem::take(&mut plan.refusals))?;
+    match check && !plan.is_empty() {
+        false => Ok(()),
+        true => Err(Failure::new("something is left to take back")
+            .because(Cause::ChangesPending)
+            .hinted("`sbi destroy` does it")),
+    }
+}
+
+async fn change(live: &Live, config: &Config, asked: &Asked<'_>, guard: &Guard<'_>) -> Result<(), Failure> {
+    let console = guard.console();
+    let stage = console.stage("looking at AWS and GitHub");
+    let mut prospect = look(live, config, asked.wish).await?;
+    if prospect.config.github.repository != config.github.repository {
+        // Runs that know the new name already are kept out from here on, and what they did meanwhile is looked at.
+        guard.move_to(&prospect.config.github.repository)?;
+        let renamed = prospect.plan.renamed.take();
+        prospect = look(live, &prospect.config, asked.wish).await?;
+        prospect.plan.renamed = prospect.plan.renamed.or(renamed);
+    }
+    let Prospect { config, observed, mut plan } = prospect;
+    drop(stage);
+    if !asked.asks && !is_about(&config, &asked.named) {
+        return Err(not_meant(&config, &asked.named));
+    }
+    show(console, &config, &observed, &plan, false)?;
+    console.refuse(std::mem::take(&mut plan.refusals))?;
     if plan.is_empty() {
         let nothing = Report { outcomes: Vec::new(), cancelled: false };
         console.line(Glyph::Done, "nothing of sbi's is left to take back");
-        return end(console, &config, (&plan, &nothing), (&observed, &plan.waiting), &global.config);
+        return end(console, &config, (&plan, &nothing), (&observed, &plan.waiting), asked.file);
     }
-    if asks {
+    if asked.asks {
         confirm(console, &config.github.repository)?;
     }
-    let report = carry_out(&live, &plan, console, "destroy").await?;
+    let who = (observed.aws.caller.arn.as_str(), observed.github.viewer.login.as_str());
+    let report = carry_out(live, &plan, guard, &config.github.repository, who).await?;
     let stage = console.stage("looking again");
-    let Prospect { config, observed, plan: again } = look(&live, &config, wish).await?;
+    let Prospect { config, observed, plan: again } = look(live, &config, asked.wish).await?;
     drop(stage);
     if !again.is_empty() || !again.refusals.is_empty() {
         show(console, &config, &observed, &again, false)?;
@@ -78,7 +117,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &DestroyArgs, console: 
     }
     let left = if again.waiting.is_empty() { "" } else { " but the files, which the pull request takes away" };
     console.line(Glyph::Done, &format!("looked again: nothing of sbi's is left{left}"));
-    end(console, &config, (&plan, &report), (&observed, &again.waiting), &global.config)
+    end(console, &config, (&plan, &report), (&observed, &again.waiting), asked.file)
 }
 
 /// The repository that is meant. Everything that is missing or wrong on the command line is one error.
@@ -141,13 +180,10 @@ async fn config_of(live: &Live, named: &GithubRepositoryName) -> Result<Config, 
 }
 
 /// A repository that has another name than the one that was typed is taken apart only when its own name is typed.
-fn meant(config: &Config, named: &GithubRepositoryName, only_shown_or_asked: bool) -> Result<(), Failure> {
-    if only_shown_or_asked {
-        return Ok(());
-    }
+fn not_meant(config: &Config, named: &GithubRepositoryName) -> Failure {
     let today = &config.github.repository;
-    Err(Failure::usage(format!("`--confirm {named}` is not the repository that would be taken apart, {today}"))
-        .hinted(format!("{named} leads to it; when it is meant: `--github {today} --confirm {today}`")))
+    Failure::usage(format!("`--confirm {named}` is not the repository that would be taken apart, {today}"))
+        .hinted(format!("{named} leads to it; when it is meant: `--github {today} --confirm {today}`"))
 }
 
 /// A plan and what it was made from.

@@ -19,6 +19,6 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
     let Decided { config, wishes } =
         decide(&arguments.answers, &arguments.plan, path, global.yes, &live, console).await?;
     let live = live.in_region(&config.aws.region);
-    let run = Run::real(wishes, global, &arguments.plan, arguments.no_watch);
+    let run = Run::real("sbi init", wishes, global, &arguments.plan, arguments.no_watch);
     converge(&live, &config, &run, console).await.map(drop)
 }

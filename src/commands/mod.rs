@@ -8,7 +8,10 @@ mod converge;
 mod desire;
 mod destroy;
 mod detect;
+mod doctor;
+mod guard;
 mod init;
+mod log;
 mod next_steps;
 mod plan;
 mod policy;
@@ -17,6 +20,7 @@ mod render;
 mod rotate_keys;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod status;
 mod to_oidc;
 
 use std::process::ExitCode;
@@ -32,8 +36,11 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
         Command::Destroy(arguments) => arguments.format,
+        Command::Status(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
         Command::RotateKeys(arguments) => arguments.format,
+        Command::Doctor(arguments) => arguments.format,
+        Command::Log(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
     };
     let console = Console::new(cli.global.color, format);
@@ -68,9 +75,12 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(global, arguments, console).await,
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
         Command::Destroy(arguments) => destroy::run(global, arguments, console).await,
+        Command::Status(arguments) => status::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
         Command::RotateKeys(arguments) => rotate_keys::run(global, arguments, console).await,
+        Command::Doctor(arguments) => doctor::run(global, arguments, console).await,
+        Command::Log(arguments) => log::run(global, arguments, console),
         Command::Policy(arguments) => policy::run(global, arguments, console),
         Command::Completions { shell } => {
             let mut script = Vec::new();

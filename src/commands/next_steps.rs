@@ -1,6 +1,7 @@
 //! What exists now and where, and what the go-to-market plan still asks of a person.
 
-use crate::model::config::{Auth, Config, Outlet, Visibility};
+use crate::model::config::{Auth, Config, Outlet};
+use crate::model::go_to_market::PersonsPart;
 
 /// A thing and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,25 +51,16 @@ pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
 /// What only a person can do, in the go-to-market plan's order.
 #[must_use]
 pub(super) fn for_a_person(config: &Config) -> Vec<String> {
-    let mut steps = Vec::new();
-    if config.publish.environment.is_some() {
-        steps.push(
-            "optional: require a reviewer for the `publish` environment, in the repository's settings".to_owned(),
-        );
-    }
-    if config.github.visibility == Visibility::Private {
-        steps.push(
-            "optional: code scanning for this private repository (GitHub Code Security), then set the variable \
-             CODE_SCANNING to `on`; the SARIF report is an artifact of each run until then"
-                .to_owned(),
-        );
-    }
-    steps.extend([
-        "register as an AWS Marketplace seller (tax, bank, identity): https://aws.amazon.com/marketplace/management".into(),
-        "create the container listing; its images must be copied to Marketplace's own ECR, buyers never pull from yours"
-            .into(),
-        "apply for Docker Verified Publisher: https://docker.com/partners/verified-publisher".into(),
-        "publish the free community image on Docker Hub with a link to the Marketplace listing".into(),
-    ]);
-    steps
+    let step = |part: PersonsPart| {
+        let optional = if part.is_optional() { "optional: " } else { "" };
+        let place = match part {
+            PersonsPart::Seller | PersonsPart::VerifiedPublisher => format!(": {}", part.place("")),
+            // Found from the links above, or from the first of these pages.
+            PersonsPart::Reviewer | PersonsPart::CodeScanning | PersonsPart::Listing | PersonsPart::CommunityImage => {
+                String::new()
+            }
+        };
+        format!("{optional}{}{place}", part.what())
+    };
+    PersonsPart::all(config).into_iter().map(step).collect()
 }

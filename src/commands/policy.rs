@@ -10,7 +10,7 @@ use crate::model::identity::{publishing_policy, reading_policy, reading_trust_po
 use crate::model::observed::GithubIdentity;
 use crate::model::pins::Pins;
 use crate::plan::destroy::rights::destroyer_policy;
-use crate::plan::operator::{operator_policy, rotator_policy};
+use crate::plan::operator::{observer_policy, operator_policy, rotator_policy};
 use crate::plan::retirement::retirement_policy;
 
 use super::answers;
@@ -31,6 +31,7 @@ pub(super) fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Consol
         PolicyKind::Operator => operator_policy(&config),
         PolicyKind::Rotator => rotator(&config),
         PolicyKind::Destroyer => destroyer_policy(&config),
+        PolicyKind::Observer => observer_policy(&config),
     };
     console.result(&format!("{}\n", document.to_pretty_json()))
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::answers::read_config;
 use super::carry_out::{carry_out, confirm, preflight};
 use super::console::{Console, summary};
+use super::guard::Guard;
 use super::to_oidc;
 use crate::apply::Report;
 use crate::cli::{GlobalFlags, RotateKeysArgs};
@@ -35,20 +36,34 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &RotateKeysArgs, consol
         let max_age = arguments.max_age.unwrap_or(SignedDuration::from_hours(24 * i64::from(days)));
         return check(&live, &config, max_age, console).await;
     }
+    let guard = Guard::take(console, "sbi rotate-keys", &config.github.repository)?;
+    let changed = Box::pin(change(&live, &config, global.yes, arguments, &guard)).await;
+    guard.end(changed.as_ref().err());
+    changed
+}
+
+async fn change(
+    live: &Live,
+    config: &Config,
+    yes: bool,
+    arguments: &RotateKeysArgs,
+    guard: &Guard<'_>,
+) -> Result<(), Failure> {
+    let console = guard.console();
     let stage = console.stage("looking at the access keys");
-    let (found, mut plan) = look(&live, &config, arguments).await?;
+    let (found, mut plan) = look(live, config, arguments).await?;
     drop(stage);
     let who = Who { aws: found.caller.arn.clone(), github: found.viewer.login.clone() };
-    console.show_steps(&plan, &config, &who, &[], false)?;
+    console.show_steps(&plan, config, &who, &[], false)?;
     console.refuse(std::mem::take(&mut plan.refusals))?;
     if plan.is_empty() {
         let nothing = Report { outcomes: Vec::new(), cancelled: false };
         return console.show_end(&plan, &nothing, &summary(Vec::new(), plan.waiting.clone()));
     }
-    confirm(console, global.yes)?;
-    let report = carry_out(&live, &plan, console, "rotate-keys").await?;
+    confirm(console, yes)?;
+    let report = carry_out(live, &plan, guard, &config.github.repository, (&who.aws, &who.github)).await?;
     let stage = console.stage("looking again");
-    let again = live.observe_key(&config).await?;
+    let again = live.observe_key(config).await?;
     drop(stage);
     if let Some(key) = unfinished(&again) {
         return Err(Failure::new(format!("AWS and GitHub do not show all of it yet: {key}"))

@@ -77,6 +77,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &InitArgs, console: &Co
     let live = console.sign_in(places, None).await?;
     let live = live.in_region(&config.aws.region);
     let run = Run {
+        command: "sbi init --sandbox",
         wishes,
         yes: global.yes,
         show_policies: arguments.plan.show_policies,

@@ -6,6 +6,7 @@ use super::carry_out::{carry_out, confirm, preflight};
 use super::console::{Console, summary};
 use super::converge::{Prospect, Run, converge, look};
 use super::desire::Wishes;
+use super::guard::Guard;
 use crate::apply::Report;
 use crate::cli::{GlobalFlags, RotateKeysArgs};
 use crate::failure::Failure;
@@ -17,6 +18,8 @@ use crate::plan::Kept;
 use crate::plan::retirement::{Retirement, plan_retirement, rights};
 use crate::ui::Glyph;
 use crate::ui::report::Who;
+
+const COMMAND: &str = "sbi rotate-keys --to-oidc";
 
 /// # Errors
 /// A refusal before any effect, or what failed while applying.
@@ -34,7 +37,12 @@ pub(super) async fn run(
     })?;
     match config.publish.auth {
         Auth::AccessKey => prepare(global, config, live, console).await,
-        Auth::Oidc => retire(global, arguments, &config, live, console).await,
+        Auth::Oidc => {
+            let guard = Guard::take(console, COMMAND, repository)?;
+            let retired = Box::pin(retire(global, arguments, &config, live, &guard)).await;
+            guard.end(retired.as_ref().err());
+            retired
+        }
     }
 }
 
@@ -48,6 +56,7 @@ async fn prepare(global: &GlobalFlags, mut config: Config, live: &Live, console:
     config.publish.key_max_age_days = None;
     config.check()?;
     let run = Run {
+        command: COMMAND,
         wishes: wishes(),
         yes: global.yes,
         show_policies: false,
@@ -69,8 +78,9 @@ async fn retire(
     arguments: &RotateKeysArgs,
     config: &Config,
     live: &Live,
-    console: &Console,
+    guard: &Guard<'_>,
 ) -> Result<(), Failure> {
+    let console = guard.console();
     let stage = console.stage("looking at AWS and GitHub");
     let prospect = look(live, config, &wishes()).await?;
     let found = prospect.observed.github.repository.as_ref();
@@ -108,7 +118,7 @@ async fn retire(
         return console.show_end(&plan, &nothing, &summary(Vec::new(), plan.waiting.clone()));
     }
     confirm(console, global.yes)?;
-    let report = carry_out(live, &plan, console, "rotate-keys --to-oidc").await?;
+    let report = carry_out(live, &plan, guard, &config.github.repository, (&who.aws, &who.github)).await?;
     let stage = console.stage("looking again");
     let (again, _) = live.observe_former_key(config).await?;
     drop(stage);

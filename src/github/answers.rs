@@ -56,6 +56,8 @@ pub(super) struct AccountAnswer {
 
 #[derive(Deserialize)]
 pub(super) struct SubjectAnswer {
+    pub(super) use_default: Option<bool>,
+    pub(super) include_claim_keys: Option<Vec<String>>,
     pub(super) use_immutable_subject: Option<bool>,
     pub(super) sub_claim_prefix: Option<String>,
 }
@@ -92,6 +94,14 @@ pub(super) struct BranchCommit {
 #[derive(Deserialize)]
 pub(super) struct BranchCommitDetails {
     pub(super) tree: Sha,
+}
+
+/// One line of a folder.
+#[derive(Deserialize)]
+pub(super) struct EntryAnswer {
+    pub(super) path: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
 }
 
 #[derive(Deserialize)]
@@ -181,6 +191,8 @@ pub(super) struct ReleaseAnswer {
     pub(super) draft: bool,
     pub(super) body: Option<String>,
     pub(super) html_url: String,
+    /// RFC 3339; absent while it is a draft.
+    pub(super) published_at: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,8 @@ const MAY_BE_DONE: &str = "it may have been done all the same; run the same comm
 /// GitHub asks for at least a minute where a limit names no time ("Rate limits for the REST API").
 const UNTOLD_WAIT: Duration = Duration::from_secs(60);
 
+const DAY_SECONDS: u64 = 86_400;
+
 #[derive(Deserialize, Default)]
 struct Body {
     #[serde(default)]
@@ -32,7 +34,16 @@ impl Body {
         self.errors.as_array().into_iter().flatten().any(|error| error["code"] == code)
     }
 
-    /// GitHub's own words with the field errors, shortened.
+    /// GitHub's own words with the field errors, shortened, and the id that its support asks for.
+    fn told(&self, reply: &Reply) -> String {
+        let id = reply.header("x-github-request-id").map(|id| format!("request {id}"));
+        match (self.text(), id) {
+            (text, None) => text,
+            (text, Some(id)) if text.is_empty() => id,
+            (text, Some(id)) => format!("{text} ({id})"),
+        }
+    }
+
     fn text(&self) -> String {
         let details: Vec<&str> =
             self.errors.as_array().into_iter().flatten().filter_map(|e| e["message"].as_str().or(e.as_str())).collect();
@@ -98,7 +109,7 @@ pub(super) fn denied(call: &Call, action: impl Into<String>) -> Failure {
 pub(super) fn classify(call: &Call, reply: &Reply, host: &str) -> Failure {
     let body = Body::of(reply);
     let what = &call.what;
-    let told = body.text();
+    let told = body.told(reply);
     if reply.status == 401 {
         return Failure::new(format!("could not {what}: {host} does not accept the token"))
             .because(Cause::Unauthenticated)
@@ -112,8 +123,9 @@ pub(super) fn classify(call: &Call, reply: &Reply, host: &str) -> Failure {
     if let Some(wait) = limited_for(reply) {
         let seconds = wait.as_secs();
         let until = Timestamp::now().as_second() + i64::try_from(seconds).unwrap_or(i64::MAX / 2);
-        let time = Timestamp::from_second(until)
-            .map_or_else(|_| format!("{seconds} s"), |at| at.strftime("%H:%M UTC").to_string());
+        let form = if seconds < DAY_SECONDS { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" };
+        let time =
+            Timestamp::from_second(until).map_or_else(|_| format!("{seconds} s"), |at| at.strftime(form).to_string());
         return Failure::new(format!("could not {what}: GitHub's rate limit is used up"))
             .because(Cause::Throttled { retry_after_seconds: Some(seconds) })
             .hinted(format!("run the command again after {time}: it goes on where it stopped"));
@@ -143,8 +155,7 @@ pub(super) fn classify(call: &Call, reply: &Reply, host: &str) -> Failure {
                 .hinted("run `sbi apply` again: it looks at what exists and goes on from there")
         }
         status => {
-            let id = reply.header("x-github-request-id").map_or_else(String::new, |id| format!(", request {id}"));
-            let failure = with_reason(Failure::new(format!("could not {what}: GitHub answered {status}{id}")), &told);
+            let failure = with_reason(Failure::new(format!("could not {what}: GitHub answered {status}")), &told);
             match (status, call.writes()) {
                 (500.., false) => failure.hinted(AT_FAULT).hinted(AGAIN),
                 (500.., true) => failure.hinted(AT_FAULT).hinted(MAY_BE_DONE),

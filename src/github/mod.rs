@@ -1,10 +1,12 @@
 //! The GitHub adapter: one client, its timeouts, retries and proxy. octocrab stays in here; nothing is decided here.
 
+mod activity;
 mod answers;
 mod commits;
 mod deletions;
 mod dispatch;
 mod error;
+mod hidden;
 mod holdings;
 mod releases;
 mod repository;
@@ -30,6 +32,7 @@ use crate::model::secrets::Token;
 
 pub use crate::transport::Timing;
 pub use commits::Delivered;
+pub use hidden::{Looked, is_hidden};
 pub use releases::{Job, JobStep, Run};
 pub use repository::CreatedRepository;
 pub use token::{find_token, missing_scopes, token_from_gh};

@@ -22,6 +22,14 @@ pub struct Run {
     pub status: Option<String>,
     /// `success`, `failure`, … once completed.
     pub conclusion: Option<String>,
+    /// `release`, `schedule`, …
+    #[serde(default)]
+    pub event: String,
+    #[serde(default)]
+    pub head_sha: String,
+    /// Of the workflow file, sometimes with `@REF` behind it.
+    #[serde(default)]
+    pub path: String,
 }
 
 /// A job of a run.
@@ -125,6 +133,16 @@ impl Github {
         let answer: Runs = self.ask(&call).await?;
         let tag = tag.to_string();
         Ok(answer.workflow_runs.into_iter().find(|run| run.branch.as_ref() == Some(&tag)))
+    }
+
+    /// The latest runs, newest first, those of every workflow.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn latest_runs(&self, repository: &GithubRepositoryName) -> Result<Vec<Run>, Failure> {
+        let path = repo_path(repository, "/actions/runs?per_page=100");
+        let call = Call::get(path, "list the workflow runs").of(repository).needing("actions: read");
+        Ok(self.ask::<Runs>(&call).await?.workflow_runs)
     }
 
     /// # Errors

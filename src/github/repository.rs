@@ -12,20 +12,21 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answers::{
-    ActionsAnswer, BranchAnswer, EnvironmentsAnswer, FileAnswer, OrganizationAnswer, PoliciesAnswer, ProtectionAnswer,
-    PullAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer, Switch,
-    TreeAnswer, UserAnswer, WorkflowAnswer,
+    ActionsAnswer, BranchAnswer, EntryAnswer, EnvironmentsAnswer, FileAnswer, OrganizationAnswer, PoliciesAnswer,
+    ProtectionAnswer, PullAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer,
+    Switch, TreeAnswer, UserAnswer, WorkflowAnswer,
 };
+use super::hidden::{Looked, hidden_apart, is_hidden, or_hidden, parted};
 use super::{Call, Github, escape, lock, repo_path};
 use crate::failure::{Cause, Failure};
 use crate::model::config::Visibility;
 use crate::model::desired::RELEASE_MARKER;
 use crate::model::git::{BlobId, CommitId};
 use crate::model::lock::{LOCK_FILE, Lock};
-use crate::model::names::{EnvironmentName, GithubRepositoryName};
+use crate::model::names::{EnvironmentName, GitTag, GithubRepositoryName};
 use crate::model::observed::{
     ActionsPermissions, BranchRules, DeploymentPolicies, Environment, GithubIdentity, GithubRepository, Owner,
-    PullRequest, Release, RepositoryNow, TokenKind, Viewer,
+    PullRequest, Release, RepositoryNow, SubjectTemplate, TokenKind, Viewer,
 };
 
 /// Repositories made since then carry ids in their OIDC subjects (GitHub changelog, immutable subject claims).
@@ -53,19 +54,6 @@ pub struct CreatedRepository {
     pub url: String,
 }
 
-/// What a token without the right to look gets instead of an answer.
-fn hidden(failure: &Failure) -> bool {
-    matches!(failure.cause(), Cause::NotFound | Cause::Denied { .. })
-}
-
-fn or_hidden<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(failure) if hidden(&failure) => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
 fn files_of(tree: TreeAnswer, name: &GithubRepositoryName) -> Result<BTreeMap<String, BlobId>, Failure> {
     if tree.truncated {
         return Err(Failure::new(format!("{name} has more files than GitHub lists at once (100,000 entries or 7 MB)"))
@@ -76,8 +64,9 @@ fn files_of(tree: TreeAnswer, name: &GithubRepositoryName) -> Result<BTreeMap<St
 }
 
 /// GitHub's own words where it tells the prefix; built from names or ids where it doesn't.
-fn subject_prefix(repository: &RepositoryAnswer, told: Option<SubjectAnswer>) -> String {
-    let (prefix, immutable) = told.map_or((None, None), |told| (told.sub_claim_prefix, told.use_immutable_subject));
+fn subject_prefix(repository: &RepositoryAnswer, told: Option<&SubjectAnswer>) -> String {
+    let (prefix, immutable) =
+        told.map_or((None, None), |told| (told.sub_claim_prefix.as_deref(), told.use_immutable_subject));
     if let Some(prefix) = prefix {
         return prefix.trim_end_matches(':').to_owned();
     }
@@ -89,6 +78,14 @@ fn subject_prefix(repository: &RepositoryAnswer, told: Option<SubjectAnswer>) ->
     match repository.full_name.split_once('/') {
         Some((owner, name)) if immutable => format!("repo:{owner}@{}/{name}@{}", repository.owner.id, repository.id),
         _ => format!("repo:{}", repository.full_name),
+    }
+}
+
+fn subject_template(told: Option<&SubjectAnswer>) -> SubjectTemplate {
+    match told.map(|told| (told.use_default, &told.include_claim_keys)) {
+        Some((Some(false), Some(keys))) if !keys.is_empty() => SubjectTemplate::Claims(keys.clone()),
+        Some((Some(false), _)) => SubjectTemplate::Organization,
+        _ => SubjectTemplate::Default,
     }
 }
 
@@ -142,6 +139,18 @@ impl Github {
     /// # Errors
     /// When GitHub refuses or can't be reached.
     pub async fn repository(&self, name: &GithubRepositoryName) -> Result<Option<GithubRepository>, Failure> {
+        let Some(looked) = self.look_at(name).await? else { return Ok(None) };
+        match looked.secrets {
+            Err(failure) if looked.found.can_push || !is_hidden(&failure) => Err(failure),
+            Ok(()) | Err(_) => Ok(Some(looked.found)),
+        }
+    }
+
+    /// The same for somebody who only looks: what is hidden from the token is told apart from what is not there.
+    ///
+    /// # Errors
+    /// When GitHub refuses to tell of the repository or its content, or can't be reached.
+    pub async fn look_at(&self, name: &GithubRepositoryName) -> Result<Option<Looked>, Failure> {
         let call = Call::get(repo_path(name, ""), "read the settings").of(name);
         let Some(facts) = self.ask_maybe::<RepositoryAnswer>(&call).await? else { return Ok(None) };
         // After a rename GitHub would redirect every call: ask by the name of today.
@@ -150,7 +159,7 @@ impl Github {
         let (subject, content, secrets, environments, actions, rules, releases, tags, pull_requests) = try_join!(
             self.subject(name),
             self.content(name, branch),
-            self.secrets(name, facts.permissions.push),
+            self.secrets(name).map(Ok),
             self.environments(name),
             self.actions(name),
             self.rules(name, branch),
@@ -163,15 +172,21 @@ impl Github {
             _ => BranchRules::default(),
         };
         let (head, files, lock) = content.map_or((None, BTreeMap::new(), None), |c| (Some(c.head), c.files, c.lock));
-        Ok(Some(GithubRepository {
+        let (secrets, secrets_told) = parted(secrets);
+        let (environments, environments_told) = environments;
+        let (subject, subject_told) = parted(subject.map(Some));
+        let (releases, published) = releases;
+        let (pull_requests, pull_requests_told) = parted(pull_requests);
+        let found = GithubRepository {
             identity: GithubIdentity {
                 repository_id: facts.id,
                 owner_id: facts.owner.id,
-                subject_prefix: subject_prefix(&facts, subject),
+                subject_prefix: subject_prefix(&facts, subject.as_ref()),
                 default_branch: facts.default_branch,
             },
             full_name: facts.full_name,
             former_names: BTreeSet::new(),
+            subject: subject_template(subject.as_ref()),
             private: facts.private,
             archived: facts.archived,
             can_admin: facts.permissions.admin,
@@ -189,6 +204,14 @@ impl Github {
             releases,
             tags,
             pull_requests,
+        };
+        Ok(Some(Looked {
+            found,
+            secrets: secrets_told,
+            environments: environments_told,
+            subject: subject_told,
+            pull_requests: pull_requests_told,
+            published,
         }))
     }
 
@@ -201,7 +224,7 @@ impl Github {
         let call = Call::get(repo_path(name, ""), "find the repository of the name").of(name);
         match self.ask_maybe::<RepositoryAnswer>(&call).await {
             // A name that is somebody else's by now.
-            Err(failure) if hidden(&failure) || matches!(failure.cause(), Cause::SsoRequired { .. }) => Ok(None),
+            Err(failure) if is_hidden(&failure) || matches!(failure.cause(), Cause::SsoRequired { .. }) => Ok(None),
             facts => Ok(facts?.map(|facts| RepositoryNow { id: facts.id, full_name: facts.full_name })),
         }
     }
@@ -212,6 +235,26 @@ impl Github {
     /// When GitHub refuses or can't be reached.
     pub async fn file(&self, name: &GithubRepositoryName, path: &str) -> Result<Option<String>, Failure> {
         Ok(self.file_at(name, path, None).await?.and_then(|file| text_of(&file)))
+    }
+
+    /// Path → text of the files right in a folder, as they stand at a ref; empty when there is no such folder.
+    ///
+    /// # Errors
+    /// When GitHub knows no such ref, refuses, or can't be reached.
+    pub async fn folder(
+        &self,
+        name: &GithubRepositoryName,
+        folder: &str,
+        at: &str,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let path = repo_path(name, &format!("/contents/{}?ref={}", escape(folder), escape(at)));
+        let call = Call::get(path, format!("list {folder} at {at}")).of(name).needing("contents: read");
+        let listed: Vec<EntryAnswer> = self.ask_maybe(&call).await?.unwrap_or_default();
+        let files = listed.into_iter().filter(|entry| entry.kind == "file").map(|entry| async move {
+            let file = self.file_at(name, &entry.path, Some(&escape(at))).await?;
+            Ok::<_, Failure>(file.as_ref().and_then(text_of).map(|text| (entry.path, text)))
+        });
+        Ok(try_join_all(files).await?.into_iter().flatten().collect())
     }
 
     async fn file_at(
@@ -226,11 +269,12 @@ impl Github {
         self.ask_maybe(&call).await
     }
 
-    async fn subject(&self, name: &GithubRepositoryName) -> Result<Option<SubjectAnswer>, Failure> {
+    /// The inner error is that of a token without the right to look.
+    async fn subject(&self, name: &GithubRepositoryName) -> Result<Result<SubjectAnswer, Failure>, Failure> {
         let call = Call::get(repo_path(name, "/actions/oidc/customization/sub"), "read the OIDC subject")
             .of(name)
             .needing("actions: read");
-        or_hidden(self.ask(&call).await)
+        hidden_apart(self.ask(&call).await)
     }
 
     async fn branch(&self, name: &GithubRepositoryName, branch: &str) -> Result<Option<BranchAnswer>, Failure> {
@@ -278,59 +322,65 @@ impl Github {
         Ok(Some(Content { head, files, lock, protected: tip.protected }))
     }
 
-    async fn secrets(
+    async fn secrets(&self, name: &GithubRepositoryName) -> Result<BTreeMap<String, Timestamp>, Failure> {
+        let call = Call::get(repo_path(name, "/actions/secrets"), "list the secrets").of(name).needing("secrets: read");
+        let secrets = self.ask_pages(call, |page: SecretsAnswer| page.secrets).await?;
+        let dated = secrets.into_iter().map(|secret| {
+            let updated = secret.updated_at.parse().map_err(|error| {
+                Failure::new(format!("GitHub's date of the secret {} can't be read", secret.name)).caused_by(error)
+            });
+            Ok((secret.name, updated?))
+        });
+        dated.collect()
+    }
+
+    /// Beside them, what a token without the right to look at all of it was told.
+    async fn environments(
         &self,
         name: &GithubRepositoryName,
-        can_push: bool,
-    ) -> Result<BTreeMap<String, Timestamp>, Failure> {
-        let call = Call::get(repo_path(name, "/actions/secrets"), "list the secrets").of(name).needing("secrets: read");
-        match self.ask_pages(call, |page: SecretsAnswer| page.secrets).await {
-            Ok(secrets) => secrets
-                .into_iter()
-                .map(|secret| {
-                    let updated = secret.updated_at.parse().map_err(|error| {
-                        Failure::new(format!("GitHub's date of the secret {} can't be read", secret.name))
-                            .caused_by(error)
-                    });
-                    Ok((secret.name, updated?))
-                })
-                .collect(),
-            Err(failure) if !can_push && hidden(&failure) => Ok(BTreeMap::new()),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    async fn environments(&self, name: &GithubRepositoryName) -> Result<BTreeMap<String, Environment>, Failure> {
+    ) -> Result<(BTreeMap<String, Environment>, Result<(), Failure>), Failure> {
         let call = Call::get(repo_path(name, "/environments"), "list the environments").of(name);
-        let listed = or_hidden(self.ask_pages(call, |page: EnvironmentsAnswer| page.environments).await)?;
-        let each = listed.unwrap_or_default().into_iter().map(|environment| async move {
+        let listed = hidden_apart(self.ask_pages(call, |page: EnvironmentsAnswer| page.environments).await)?;
+        let (listed, mut told) = parted(listed);
+        let each = listed.into_iter().map(|environment| async move {
             let custom = environment.deployment_branch_policy.map(|policy| policy.custom_branch_policies);
-            let admits = match custom {
-                None => None,
+            let (admits, told) = match custom {
+                None => (None, Ok(())),
                 // Only protected branches deploy, none by its name.
-                Some(false) => Some(DeploymentPolicies::default()),
-                Some(true) => Some(self.deployment_policies(name, &environment.name).await?),
+                Some(false) => (Some(DeploymentPolicies::default()), Ok(())),
+                Some(true) => {
+                    let (policies, told) = parted(self.deployment_policies(name, &environment.name).await?);
+                    (Some(policies), told)
+                }
             };
-            Ok::<_, Failure>((environment.name, Environment { admits }))
+            Ok::<_, Failure>((environment.name, Environment { admits }, told))
         });
-        Ok(try_join_all(each).await?.into_iter().collect())
+        let mut environments = BTreeMap::new();
+        for (name, environment, policies_told) in try_join_all(each).await? {
+            environments.insert(name, environment);
+            told = told.and(policies_told);
+        }
+        Ok((environments, told))
     }
 
+    /// The inner error is that of a token without the right to look.
     async fn deployment_policies(
         &self,
         name: &GithubRepositoryName,
         environment: &str,
-    ) -> Result<DeploymentPolicies, Failure> {
+    ) -> Result<Result<DeploymentPolicies, Failure>, Failure> {
         let path = format!("/environments/{}/deployment-branch-policies", escape(environment).replace('/', "%2F"));
         let call = Call::get(repo_path(name, &path), format!("read what deploys to {environment}")).of(name);
-        let policies = or_hidden(self.ask_pages(call, |page: PoliciesAnswer| page.branch_policies).await)?;
-        let mut admits = DeploymentPolicies::default();
-        for policy in policies.unwrap_or_default() {
-            // A policy without a type is older than types: it is about branches.
-            let patterns = if policy.kind == "tag" { &mut admits.tags } else { &mut admits.branches };
-            patterns.insert(policy.name);
-        }
-        Ok(admits)
+        let policies = hidden_apart(self.ask_pages(call, |page: PoliciesAnswer| page.branch_policies).await)?;
+        Ok(policies.map(|policies| {
+            let mut admits = DeploymentPolicies::default();
+            for policy in policies {
+                // A policy without a type is older than types: it is about branches.
+                let patterns = if policy.kind == "tag" { &mut admits.tags } else { &mut admits.branches };
+                patterns.insert(policy.name);
+            }
+            admits
+        }))
     }
 
     async fn actions(&self, name: &GithubRepositoryName) -> Result<Option<ActionsPermissions>, Failure> {
@@ -380,18 +430,28 @@ impl Github {
         })
     }
 
-    async fn releases(&self, name: &GithubRepositoryName) -> Result<Vec<Release>, Failure> {
+    /// Those whose tag could be one of ours, and when each was published.
+    async fn releases(
+        &self,
+        name: &GithubRepositoryName,
+    ) -> Result<(Vec<Release>, BTreeMap<GitTag, Timestamp>), Failure> {
         let call = Call::get(repo_path(name, "/releases"), "list the releases").of(name).needing("contents: read");
         let releases = self.ask_pages(call, |page: Vec<ReleaseAnswer>| page).await?;
-        let ours = |release: ReleaseAnswer| {
-            Some(Release {
-                tag: release.tag_name.parse().ok()?,
+        let mut published = BTreeMap::new();
+        let mut named = Vec::new();
+        for release in releases {
+            let Ok(tag) = release.tag_name.parse::<GitTag>() else { continue };
+            if let Some(at) = release.published_at.filter(|_| !release.draft).and_then(|text| text.parse().ok()) {
+                published.insert(tag.clone(), at);
+            }
+            named.push(Release {
+                tag,
                 draft: release.draft,
                 ours: release.body.is_some_and(|body| body.contains(RELEASE_MARKER)),
                 url: release.html_url,
-            })
-        };
-        Ok(releases.into_iter().filter_map(ours).collect())
+            });
+        }
+        Ok((named, published))
     }
 
     /// Every tag in one call: this list has no pages.
@@ -408,11 +468,19 @@ impl Github {
         Ok(refs.iter().filter_map(|tag| tag.name.strip_prefix("refs/tags/")).map(str::to_owned).collect())
     }
 
-    async fn pull_requests(&self, name: &GithubRepositoryName, id: u64) -> Result<Vec<PullRequest>, Failure> {
+    /// The inner error is that of a token without the right to look.
+    async fn pull_requests(
+        &self,
+        name: &GithubRepositoryName,
+        id: u64,
+    ) -> Result<Result<Vec<PullRequest>, Failure>, Failure> {
         let call = Call::get(repo_path(name, "/pulls?state=open"), "list the pull requests")
             .of(name)
             .needing("pull_requests: read");
-        let open = or_hidden(self.ask_pages(call, |page: Vec<PullAnswer>| page).await)?.unwrap_or_default();
+        let open = match hidden_apart(self.ask_pages(call, |page: Vec<PullAnswer>| page).await)? {
+            Ok(open) => open,
+            Err(failure) => return Ok(Err(failure)),
+        };
         let ours = open.into_iter().filter(|pull| {
             pull.head.branch.starts_with(OUR_BRANCHES) && pull.head.repo.as_ref().is_some_and(|repo| repo.id == id)
         });
@@ -424,7 +492,7 @@ impl Github {
             let (number, url) = (pull.number, pull.html_url);
             Ok::<_, Failure>(PullRequest { number, branch: pull.head.branch, url, files, lock })
         });
-        try_join_all(each).await
+        try_join_all(each).await.map(Ok)
     }
 
     /// Creates a repository with a first commit and finds out its identity.
@@ -462,11 +530,12 @@ impl Github {
         }
         let facts: RepositoryAnswer = reply.json(&call)?;
         let (subject, head) = try_join!(self.subject(name), self.first_commit(name, &facts.default_branch))?;
+        let subject = subject.ok();
         Ok(CreatedRepository {
             identity: GithubIdentity {
                 repository_id: facts.id,
                 owner_id: facts.owner.id,
-                subject_prefix: subject_prefix(&facts, subject),
+                subject_prefix: subject_prefix(&facts, subject.as_ref()),
                 default_branch: facts.default_branch,
             },
             head,
@@ -563,7 +632,7 @@ impl Github {
         self.send(&call).await?;
         // A pattern that is there already would be refused as a duplicate.
         let there = match exists {
-            true => self.deployment_policies(name, environment.as_str()).await?,
+            true => self.deployment_policies(name, environment.as_str()).await?.unwrap_or_default(),
             false => DeploymentPolicies::default(),
         };
         let tags = admits.tags.difference(&there.tags).map(|pattern| ("tag", pattern));

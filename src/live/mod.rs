@@ -4,7 +4,9 @@ mod access;
 mod access_key;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
+pub mod runs;
 pub mod sign_in;
+pub mod status;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,10 +5,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::Live;
+use super::status::reality_without_github;
 use crate::aws::{self, Aws, Pace, Timeouts};
 use crate::failure::{Cause, Failure};
 use crate::github::{self, Github, Timing};
+use crate::model::config::Config;
 use crate::model::secrets::{AccessKey, Token};
+use crate::model::status::Reality;
 use crate::registry::{self, Registry};
 
 /// The environment variable with the longest wait for one answer, in seconds.
@@ -57,6 +60,22 @@ impl Live {
     }
 }
 
+/// What AWS alone tells, for whoever has no token for GitHub; `no_token` says so.
+///
+/// # Errors
+/// When AWS does not tell who is asking either.
+pub async fn look_without_github(
+    profile: Option<String>,
+    config: &Config,
+    no_token: Failure,
+) -> Result<Reality, (Failure, Failure)> {
+    let settings = aws::Settings { profile, region: Some(config.aws.region.clone()), ..aws::Settings::default() };
+    match Aws::connect(settings).await {
+        Ok(aws) => reality_without_github(&aws, config, no_token).await,
+        Err(failure) => Err((failure, no_token)),
+    }
+}
+
 /// Finds a token: the environment, then `gh`, then a person. Also tells the web host.
 async fn to_github<F: Future<Output = Result<Option<Token>, Failure>>>(
     api_url: Option<String>,
@@ -87,8 +106,18 @@ fn seconds(text: &str) -> Result<Duration, Failure> {
     }
 }
 
-fn environment(name: &str) -> Option<String> {
+/// A variable of the environment; an empty one counts as none.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The host where people look at repositories, by `GITHUB_API_URL`.
+///
+/// # Errors
+/// When that variable is no URL.
+pub fn web_host() -> Result<String, Failure> {
+    host_of(environment("GITHUB_API_URL").as_deref())
 }
 
 fn no_token(host: &str) -> Failure {

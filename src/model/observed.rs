@@ -161,6 +161,8 @@ pub struct GithubRepository {
     pub full_name: String,
     /// Other names under which GitHub finds this very repository: what it was called before.
     pub former_names: BTreeSet<GithubRepositoryName>,
+    /// What the subject of its OIDC tokens is made of.
+    pub subject: SubjectTemplate,
     pub private: bool,
     pub archived: bool,
     pub can_admin: bool,
@@ -202,6 +204,43 @@ pub struct GithubIdentity {
     /// (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub`).
     pub subject_prefix: String,
     pub default_branch: String,
+}
+
+/// How a repository's OIDC subjects are put together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SubjectTemplate {
+    /// The prefix, then the environment or the ref.
+    #[default]
+    Default,
+    /// These claims one after the other; `repo` is the prefix, `context` the environment or the ref.
+    Claims(Vec<String>),
+    /// As the organization has it, which is not read.
+    Organization,
+}
+
+/// A workflow run, and where it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStory {
+    pub id: u64,
+    pub url: String,
+    /// Path of the workflow file.
+    pub workflow: String,
+    pub event: String,
+    /// The branch, or the tag, that it ran on.
+    pub branch: String,
+    pub commit: CommitId,
+    /// `success`, `failure`, …; `None` while it is going.
+    pub conclusion: Option<String>,
+    /// Every job that failed.
+    pub failed: Vec<FailedJob>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedJob {
+    pub name: String,
+    /// The first step that failed, where GitHub tells it.
+    pub step: Option<String>,
+    pub url: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

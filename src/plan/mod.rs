@@ -10,6 +10,7 @@ pub mod operator;
 pub mod retirement;
 pub mod rotation;
 pub mod setup;
+pub mod status;
 pub mod step;
 
 use crate::failure::Failure;

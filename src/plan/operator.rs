@@ -1,4 +1,5 @@
-//! What the person who runs sbi must be allowed to do, computed from the steps themselves.
+//! What the person who runs sbi must be allowed to do, computed from the steps themselves; and the less that looking
+//! takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +27,25 @@ pub fn rotator_policy(config: &Config) -> PolicyDocument {
     policy_of(config, reading_user(config).into_iter().chain(changing))
 }
 
+/// What `sbi status` reads of `config`, and nothing else: `sbi policy observer`.
+#[must_use]
+pub fn observer_policy(config: &Config) -> PolicyDocument {
+    let images = config
+        .ecr_repositories()
+        .into_iter()
+        .map(|name| Permission::Aws { action: "ecr:DescribeImages", resource: config.ecr_repository_arn(&name) });
+    PolicyDocument::new(statements(reading(config).into_iter().chain(images)))
+}
+
 /// One document of these rights on AWS, and of asking IAM for one's own.
 pub(super) fn policy_of(config: &Config, permissions: impl Iterator<Item = Permission>) -> PolicyDocument {
+    let mut statements = statements(permissions);
+    statements.push(check_own_rights(config));
+    PolicyDocument::new(statements)
+}
+
+/// One statement for each kind of resource.
+fn statements(permissions: impl Iterator<Item = Permission>) -> Vec<Statement> {
     let mut rights: BTreeMap<&'static str, (BTreeSet<&'static str>, BTreeSet<String>)> = BTreeMap::new();
     for permission in permissions {
         if let Permission::Aws { action, resource } = permission {
@@ -37,12 +55,10 @@ pub(super) fn policy_of(config: &Config, permissions: impl Iterator<Item = Permi
             resources.insert(resource);
         }
     }
-    let mut statements: Vec<Statement> = rights
+    rights
         .into_iter()
         .map(|(sid, (actions, resources))| Statement::allow(sid, Values::new(actions), Values::new(resources)))
-        .collect();
-    statements.push(check_own_rights(config));
-    PolicyDocument::new(statements)
+        .collect()
 }
 
 fn check_own_rights(config: &Config) -> Statement {

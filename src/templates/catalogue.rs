@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::promises;
 use crate::model::config::Architecture;
 use crate::model::names::{GithubRepositoryName, ImageName};
+use crate::model::status::{self, ImagePromises};
 
 /// One folder of `images/`: its files by their path below it (`.j2` is a template), and what `image.toml` says.
 pub(super) struct Product {
@@ -96,6 +97,26 @@ impl Product {
             // No standard label says it. A label's name starts with a domain of its author, backwards.
             support_label => format!("io.github.{}.support.until", repository.owner().to_lowercase()),
             ..Value::from(Serde(&self.facts))
+        }
+    }
+}
+
+impl Product {
+    /// What a checklist asks of it. A day of support that is no day is taken for none: the words still stand.
+    pub(super) fn promises(&self) -> ImagePromises {
+        let ImageFacts { title, base, support, promises, .. } = &self.facts;
+        ImagePromises {
+            image: self.name.clone(),
+            title: title.clone(),
+            base: base.clone(),
+            user: promises.user.clone(),
+            shell: promises.shell,
+            package_manager: promises.package_manager,
+            support: status::Support {
+                base: support.base.clone(),
+                until: support.until.clone(),
+                last_day: support.date.as_ref().and_then(|day| day.parse().ok()),
+            },
         }
     }
 }

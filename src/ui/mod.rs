@@ -1,10 +1,13 @@
 //! What a person sees and types. Results go to stdout; progress, questions and errors to stderr.
 
+pub mod diagnosis;
 pub mod json;
 pub mod progress;
 pub mod prompt;
 pub mod questions;
 pub mod report;
+pub mod status;
+pub mod story;
 mod text;
 
 use std::io::{self, IsTerminal as _};
@@ -67,6 +70,7 @@ impl Style {
             Glyph::Done => ("✔", "+", Paint::Green),
             Glyph::Waiting => ("◎", "o", Paint::Yellow),
             Glyph::Failed => ("✗", "x", Paint::Red),
+            Glyph::Unknown => ("?", "?", Paint::Yellow),
         };
         self.paint(paint, if self.unicode { unicode } else { ascii })
     }
@@ -79,6 +83,7 @@ pub enum Glyph {
     Done,
     Waiting,
     Failed,
+    Unknown,
 }
 
 #[derive(Clone, Copy)]

@@ -42,11 +42,7 @@ pub struct Summary {
 /// # Errors
 /// When the stream can't be written to.
 pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut dyn Write) -> io::Result<()> {
-    let account = format!("{} in {}, as {}", config.aws.account, config.aws.region, who.aws);
-    let github = format!("{}, as {}", config.github.repository, who.github);
-    for (label, text) in [("AWS", account), ("GitHub", github)] {
-        paragraph(&style.paint(Paint::Bold, &pad(label, 6)), 8, &text, style, w)?;
-    }
+    print_who(config, who, style, w)?;
     if let Some(Renamed { from, to }) = &plan.renamed {
         writeln!(w)?;
         let text = format!("GitHub repository {from} is now {to}: sbi.toml and what depends on the name follow");
@@ -70,6 +66,19 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     }
     let count = if plan.refusals.is_empty() { count } else { "this plan can't be applied".into() };
     writeln!(w, "{}", style.paint(Paint::Bold, &count))?;
+    Ok(())
+}
+
+/// Writes where and who.
+///
+/// # Errors
+/// When the stream can't be written to.
+pub fn print_who(config: &Config, who: &Who, style: Style, w: &mut dyn Write) -> io::Result<()> {
+    let account = format!("{} in {}, as {}", config.aws.account, config.aws.region, who.aws);
+    let github = format!("{}, as {}", config.github.repository, who.github);
+    for (label, text) in [("AWS", account), ("GitHub", github)] {
+        paragraph(&style.paint(Paint::Bold, &pad(label, 6)), 8, &text, style, w)?;
+    }
     Ok(())
 }
 
@@ -197,7 +206,7 @@ fn section(title: &str, items: impl Iterator<Item = String>, style: Style, w: &m
 }
 
 /// `head`, then `text` broken so that every line starts in column `indent`.
-fn paragraph(head: &str, indent: usize, text: &str, style: Style, w: &mut dyn Write) -> io::Result<()> {
+pub(super) fn paragraph(head: &str, indent: usize, text: &str, style: Style, w: &mut dyn Write) -> io::Result<()> {
     for (index, line) in wrap(text, style.width.saturating_sub(indent)).iter().enumerate() {
         let head = if index == 0 { pad(head, indent) } else { " ".repeat(indent) };
         writeln!(w, "{}", format!("{head}{line}").trim_end())?;

@@ -173,7 +173,7 @@ async fn every_refusal_has_its_cause_and_a_next_step() {
     assert!(matches!(spent.cause(), Cause::Throttled { retry_after_seconds: Some(_) }));
     assert!(spent.hints()[0].contains("00:00 UTC") || spent.hints()[0].contains("23:59 UTC"), "{:?}", spent.hints());
     let unknown = refusal(500, &[("x-github-request-id", "ABCD:1")], message()).await;
-    assert!(unknown.message().contains("ABCD:1"));
+    assert!(unknown.reasons().join("\n").contains("request ABCD:1"), "{:?}", unknown.reasons());
 }
 
 #[tokio::test]
@@ -362,6 +362,18 @@ async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
     github.find_run(&repository, &CommitId::told("a"), &"v1.0.0".parse().unwrap()).await.unwrap();
     github.run(&repository, 1).await.unwrap();
     assert!(!github.jobs(&repository, 1).await.unwrap()[0].steps.is_empty());
+    let looked = github.look_at(&repository).await.unwrap().unwrap();
+    assert_eq!(looked.found, found);
+    assert!(looked.secrets.is_ok() && looked.environments.is_ok() && looked.subject.is_ok());
+    assert!(looked.pull_requests.is_ok());
+    assert_eq!(looked.published.len(), 1);
+    let runs = github.runs_of_workflow(&repository, ".github/workflows/publish-to-ecr.yml", 100).await.unwrap();
+    assert_eq!((runs.len(), runs[0].event.as_str()), (1, "push"));
+    assert!(github.workflow_states(&repository).await.unwrap().values().all(|state| state == "active"));
+    let alerts = github.open_alerts(&repository).await.unwrap();
+    assert_eq!((alerts.by_severity.values().sum::<u64>(), alerts.cut), (2, false));
+    assert_eq!(github.rescan_issue(&repository).await.unwrap(), None, "GitHub's example is no issue of ours");
+    assert!(github.variable(&repository, "CODE_SCANNING").await.unwrap().is_some());
     github.restrict_workflow_token(&repository).await.unwrap();
     github.require_pinned_actions(&repository, Some("all")).await.unwrap();
     let admits = DeploymentPolicies { tags: ["static-go/v*".to_owned()].into(), branches: ["main".to_owned()].into() };
@@ -481,6 +493,39 @@ async fn lists_are_read_to_their_last_page() {
     });
     let jobs = client(&server.url(), "ghp_x").jobs(&base(), 1).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+}
+
+/// Anybody may write the mark into an issue of theirs, and a pull request may carry it.
+#[tokio::test]
+async fn the_nightly_issue_is_known_by_mark_and_author_and_lists_end() {
+    let issue = |number: u64, login: &str, body: &str| {
+        json!({"number": number, "html_url": "u", "user": {"login": login}, "body": body,
+            "updated_at": "2026-11-20T03:50:00Z"})
+    };
+    let mark = "<!-- sbi-rescan -->\nfindings";
+    let others = [issue(9, "somebody", mark), issue(8, "github-actions[bot]", "another bot's"), {
+        let mut pull = issue(7, "github-actions[bot]", mark);
+        pull["pull_request"] = json!({"url": "u"});
+        pull
+    }];
+    for (there, endless) in [(true, false), (false, false), (false, true)] {
+        let mut page = others.to_vec();
+        page.extend(there.then(|| issue(3, "github-actions[bot]", mark)));
+        let server = serve(move |request| {
+            let page = answer(200, &json!(page));
+            let next = format!("<https://api.github.com{}?{}x>; rel=\"next\"", request.path, request.query);
+            if endless { page.with("link", next) } else { page }
+        });
+        let found = client(&server.url(), "ghp_x").rescan_issue(&base()).await;
+        match found {
+            Ok(found) => {
+                assert!(!endless);
+                assert_eq!(found.map(|issue| issue.number), there.then_some(3));
+            }
+            Err(failure) => assert!(endless && failure.message().contains("1000"), "{failure}"),
+        }
+        assert_eq!(server.log().len(), if endless { 10 } else { 1 });
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sbi::model::config::{Auth, Config};
 use sbi::model::iam::{PolicyDocument, Values};
 use sbi::model::identity::OIDC_ISSUER;
-use sbi::plan::operator::operator_policy;
+use sbi::plan::operator::{observer_policy, operator_policy};
 use sbi::sandbox::http::{Answer, Weather};
 
 use crate::support::iam_judge::Judge;
@@ -184,5 +184,33 @@ fn without_the_check_the_refused_call_names_the_right_and_the_next_run_finishes(
             let second = room.init(&["--auth", name, "--no-watch"]);
             assert_eq!(second.code, 0, "{action}:\n{}", second.stderr);
         }
+    }
+}
+
+/// Looking takes its own, smaller document: all of it is used, nothing else is asked for, and all of it only reads.
+#[test]
+fn with_just_the_observers_policy_status_tells_everything_and_uses_every_right() {
+    for (name, auth) in AUTHS {
+        let room = crate::status::published(name);
+        let run = room.sbi(&["policy", "observer"]).exited(0);
+        let policy = PolicyDocument::parse(&run.stdout).unwrap();
+        assert_eq!(policy, observer_policy(&config(auth)));
+        for action in actions(&policy) {
+            let (_, verb) = action.split_once(':').unwrap();
+            assert!(
+                ["Describe", "Get", "List"].iter().any(|reading| verb.starts_with(reading)),
+                "{action} does not read"
+            );
+        }
+        let from = room.aws.performed().len();
+        room.aws.set_operator_policy(policy.clone());
+        assert_eq!(crate::status::status(&room, &[]).in_state("unknown"), Vec::<String>::new());
+        let mut used = done(&room, from);
+        used.retain(|(action, _)| action != "sts:GetCallerIdentity");
+        let used: Vec<(String, String)> = used.into_iter().collect();
+        let Some(judge) = Judge::of(&config(auth)) else { continue };
+        let policy = serde_json::to_value(&policy).unwrap();
+        assert_eq!(judge.refused(&policy, &used), [], "{name}");
+        assert_eq!(judge.needless(&policy, &used), Vec::<String>::new(), "{name}");
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod emulate_parity;
+mod findings;
 mod git_parity;
 mod refusals;
 mod rules;

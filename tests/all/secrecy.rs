@@ -15,7 +15,12 @@ use crate::support::room::{ANSWERS, REPOSITORY, Ran, Room, ran};
 fn assert_kept(room: &Room, run: &Ran, secrets: &[(&'static str, String)]) {
     let mut places = vec![("stdout".to_owned(), run.stdout.clone()), ("stderr".to_owned(), run.stderr.clone())];
     // `gh` hands the token over itself, and nobody else's copy of it is ours.
-    places.extend(canaries::files(room.folder()).into_iter().filter(|(path, _)| !path.ends_with("bin/gh")));
+    let files = canaries::files(room.folder()).into_iter().filter(|(path, _)| !path.ends_with("bin/gh"));
+    let files: Vec<_> = files.collect();
+    // Whoever applied a plan kept a journal: it is among what is searched.
+    let journals = files.iter().filter(|(path, _)| path.ends_with(".jsonl")).count();
+    assert!(journals > 0 || !run.stderr.contains(" done"), "no journal to search:\n{}", run.stderr);
+    places.extend(files);
     assert_eq!(canaries::leak(secrets, &places), None);
 }
 
@@ -51,15 +56,21 @@ fn no_command_lets_a_secret_out() {
         let policy = [&["policy", "operator", "--yes", "--auth", auth], ANSWERS].concat();
         let render = [&["render", "--out", "rendered", "--auth", auth], ANSWERS].concat();
         let init = [&["init", "--yes", "--no-watch", "--show-policies", "--auth", auth], ANSWERS].concat();
-        let commands: [&[&str]; 12] = [
+        let commands: [&[&str]; 18] = [
             &init,
             &["plan", "--show-policies"],
             &["plan", "--format", "json"],
+            &["status"],
+            &["status", "--format", "json"],
             &["apply", "--yes", "--format", "json"],
             &policy,
             &render,
             &["completions", "bash"],
             &["man"],
+            &["doctor"],
+            &["doctor", "--format", "json"],
+            &["log", "--last"],
+            &["log", "--last", "--format", "json"],
             &["--help"],
             &["init", "--sandbox", "--yes"],
             &["destroy", "--plan", "--format", "json"],

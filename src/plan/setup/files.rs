@@ -34,7 +34,7 @@ pub(super) enum Landing {
 
 /// What a path on the default branch is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub enum FileState {
     New,
     Same,
     /// As sbi, or the host's first commit, wrote it.
@@ -49,7 +49,7 @@ pub(super) struct Comparison {
     /// Path → text of what must be written, `sbi.lock` included.
     changes: BTreeMap<String, String>,
     new_paths: BTreeSet<String>,
-    kept: Vec<(String, State)>,
+    kept: Vec<(String, FileState)>,
     /// What the default branch's `sbi.lock` holds no digest of yet, or another one.
     pinned: Pins,
     lock: BlobId,
@@ -73,17 +73,17 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
     for file in &desired.files {
         let state = state_of(desired, found, &rendered_before, file);
         let write = match state {
-            State::New | State::Untouched => true,
-            State::Same => false,
-            State::Edited | State::Foreign | State::Deleted => desired.overwrite.contains(&file.path),
+            FileState::New | FileState::Untouched => true,
+            FileState::Same => false,
+            FileState::Edited | FileState::Foreign | FileState::Deleted => desired.overwrite.contains(&file.path),
         };
         if write {
             changes.insert(file.path.clone(), file.text.clone());
-            if matches!(state, State::New | State::Deleted) {
+            if matches!(state, FileState::New | FileState::Deleted) {
                 new_paths.insert(file.path.clone());
             }
         }
-        if write || state == State::Same {
+        if write || state == FileState::Same {
             lock.files.insert(file.path.clone(), file.blob_id());
         } else {
             kept.push((file.path.clone(), state));
@@ -130,7 +130,7 @@ pub(super) fn plan(
     let foreign_workflow = comparison
         .kept
         .iter()
-        .any(|(path, state)| path == WORKFLOW && matches!(state, State::Foreign | State::Deleted));
+        .any(|(path, state)| path == WORKFLOW && matches!(state, FileState::Foreign | FileState::Deleted));
     let landing = if comparison.changes.is_empty() {
         Landing::Branch(ground.parent.clone())
     } else {
@@ -139,21 +139,30 @@ pub(super) fn plan(
     if foreign_workflow { Landing::ForeignWorkflow } else { landing }
 }
 
-fn open_pull_request(found: &GithubRepository) -> Option<&PullRequest> {
+/// What each rendered file's path on the default branch is.
+#[must_use]
+pub fn file_states(desired: &Desired, found: Option<&GithubRepository>) -> BTreeMap<String, FileState> {
+    let lock = found.and_then(|found| found.lock.clone()).unwrap_or_default();
+    desired.files.iter().map(|file| (file.path.clone(), state_of(desired, found, &lock, file))).collect()
+}
+
+/// The open pull request that brings this set-up.
+#[must_use]
+pub fn open_pull_request(found: &GithubRepository) -> Option<&PullRequest> {
     found.pull_requests.iter().find(|open| open.branch == PULL_REQUEST_BRANCH)
 }
 
-fn state_of(desired: &Desired, found: Option<&GithubRepository>, lock: &Lock, file: &RenderedFile) -> State {
+fn state_of(desired: &Desired, found: Option<&GithubRepository>, lock: &Lock, file: &RenderedFile) -> FileState {
     let blob = found.and_then(|found| found.files.get(&file.path));
     let rendered_before = lock.files.get(&file.path);
     match (blob, rendered_before) {
-        (None, None) => State::New,
-        (None, Some(_)) => State::Deleted,
-        (Some(blob), _) if *blob == file.blob_id() => State::Same,
-        (Some(blob), Some(before)) if blob == before => State::Untouched,
-        (Some(_), Some(_)) => State::Edited,
-        (Some(blob), None) if file.path == "README.md" && is_hosts_readme(desired, blob) => State::Untouched,
-        (Some(_), None) => State::Foreign,
+        (None, None) => FileState::New,
+        (None, Some(_)) => FileState::Deleted,
+        (Some(blob), _) if *blob == file.blob_id() => FileState::Same,
+        (Some(blob), Some(before)) if blob == before => FileState::Untouched,
+        (Some(_), Some(_)) => FileState::Edited,
+        (Some(blob), None) if file.path == "README.md" && is_hosts_readme(desired, blob) => FileState::Untouched,
+        (Some(_), None) => FileState::Foreign,
     }
 }
 
@@ -171,7 +180,7 @@ fn is_hosts_readme(desired: &Desired, blob: &BlobId) -> bool {
     .any(|text| BlobId::of(text.as_bytes()) == *blob)
 }
 
-fn report_kept(plan: &mut Plan, path: &str, state: State) {
+fn report_kept(plan: &mut Plan, path: &str, state: FileState) {
     if path == CONFIG_FILE {
         plan.refusals.push(
             Failure::usage(format!("`{CONFIG_FILE}` here and in the GitHub repository differ, and both were edited"))
@@ -181,9 +190,9 @@ fn report_kept(plan: &mut Plan, path: &str, state: State) {
         return;
     }
     let why = match state {
-        State::Edited => "was edited since sbi rendered it",
-        State::Deleted => "was deleted since sbi rendered it",
-        State::Foreign | State::New | State::Same | State::Untouched => "is not sbi's",
+        FileState::Edited => "was edited since sbi rendered it",
+        FileState::Deleted => "was deleted since sbi rendered it",
+        FileState::Foreign | FileState::New | FileState::Same | FileState::Untouched => "is not sbi's",
     };
     keep(plan, format!("file {path}"), format!("{why}; `--overwrite {path}` would replace it"));
 }

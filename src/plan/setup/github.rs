@@ -169,7 +169,7 @@ fn plan_settings(plan: &mut Plan, desired: &Desired, found: &GithubRepository) {
 }
 
 /// The environments that jobs with credentials run in, and which refs deploy to each.
-pub(in crate::plan) fn environments(
+pub fn environments(
     config: &Config,
     default_branch: impl Fn() -> Known<String>,
 ) -> impl Iterator<Item = (EnvironmentName, AdmittedRefs)> {

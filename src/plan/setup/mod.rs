@@ -16,36 +16,63 @@ use crate::model::desired::Desired;
 use crate::model::observed::{CallerIdentity, Observed};
 use crate::model::ownership::Claimant;
 
+pub use files::{FileState, file_states, open_pull_request};
+pub use github::environments;
 pub use release::next_free;
 pub use rename::{followed, settled};
 pub use secrets::{fingerprint, plain_secrets};
 
 pub(super) use files::PULL_REQUEST_BRANCH;
-pub(super) use github::{archived, environments, no_administrator, renamed};
+pub(super) use github::{archived, no_administrator, renamed};
 pub(super) use identity::{not_ours, own_identity};
 pub(super) use rename::renaming;
 pub(super) use secrets::is_plain_secret;
 
+/// What a phase of planning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Whether anything may be planned at all.
+    Ground,
+    Ecr,
+    Github,
+    Identity,
+    Secrets,
+    Files,
+    Release,
+}
+
 /// The steps from what was found to what is wanted. Empty when nothing differs.
 pub fn plan_setup(desired: &Desired, observed: &Observed) -> Plan {
+    plan_by_phase(desired, observed, |_, _| {})
+}
+
+/// The same; `after` sees the plan as it stands at the end of each phase.
+pub fn plan_by_phase(desired: &Desired, observed: &Observed, mut after: impl FnMut(Phase, &Plan)) -> Plan {
     let mut plan = Plan::default();
     plan.refusals.extend(wrong_account(&desired.config, &observed.aws.caller));
     plan.refusals.extend(github::refusals(desired, observed));
+    after(Phase::Ground, &plan);
     if !plan.refusals.is_empty() {
         return plan;
     }
     rename::plan(&mut plan, desired, observed);
     let ground = github::plan(&mut plan, desired, observed);
+    after(Phase::Github, &plan);
     ecr::plan(&mut plan, desired, observed, &ground);
+    after(Phase::Ecr, &plan);
     let mut before_lock = match desired.config.publish.auth {
         Auth::Oidc => identity::plan_roles(&mut plan, desired, observed, &ground),
         Auth::AccessKey => identity::plan_user(&mut plan, desired, observed, &ground),
     };
+    after(Phase::Identity, &plan);
     let comparison = files::compare(desired, observed);
     let recorded = comparison.lock_awaits_merge(observed);
     before_lock.extend(secrets::plan(&mut plan, desired, observed, &ground, recorded));
+    after(Phase::Secrets, &plan);
     let files = files::plan(&mut plan, desired, observed, &ground, comparison, &before_lock);
+    after(Phase::Files, &plan);
     release::plan(&mut plan, desired, observed, files);
+    after(Phase::Release, &plan);
     plan
 }
 

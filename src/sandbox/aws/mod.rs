@@ -226,6 +226,21 @@ impl AwsStandIn {
         }
     }
 
+    /// The pipeline pushed a release: its tag names an index from now on. The digest; `None` without such a repository.
+    pub fn publish_image(&self, repository: &str, tag: &str) -> Option<String> {
+        let mut world = self.world();
+        let now = (world.clock)();
+        let mut found = world.repositories.iter_mut().find(|((_, name), _)| name == repository);
+        found.as_mut().map(|(_, repository)| ecr::publish(repository, tag, now))
+    }
+
+    /// Makes a user's access keys look as if they had been created that much earlier.
+    pub fn age_access_keys(&self, user: &str, by: std::time::Duration) {
+        for key in self.world().keys.values_mut().filter(|key| key.user == user) {
+            key.created -= by;
+        }
+    }
+
     /// Name → document of a role's inline policies.
     #[must_use]
     pub fn role_policies(&self, role: &str) -> Option<BTreeMap<String, PolicyDocument>> {

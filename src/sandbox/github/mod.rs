@@ -17,6 +17,7 @@ mod branches;
 mod claims;
 mod contents;
 mod environments;
+mod findings;
 mod git;
 mod graphql;
 mod objects;
@@ -215,7 +216,7 @@ struct Front(Arc<Shared>);
 
 impl Handler for Front {
     fn answer(&self, request: &Request) -> Answer {
-        if request.path.contains("/actions/runs") {
+        if request.path.contains("/actions/") && request.path.contains("/runs") {
             // The hook may ask this stand-in for something, so the world is not locked meanwhile.
             let undecided = runs::undecided(&mut lock(&self.0.world));
             let decide = Arc::clone(&lock(&self.0.decide));

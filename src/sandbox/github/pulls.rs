@@ -124,7 +124,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Reply {
     let now = world.now();
     let pull = Pull {
         id: world.id(),
-        number: world.repository(call.repository)?.pulls.len() as u64 + 1,
+        number: world.repository(call.repository)?.next_number(),
         title,
         body: call.text("body")?.map(str::to_owned),
         head,

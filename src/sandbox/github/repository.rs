@@ -194,7 +194,7 @@ pub(super) fn plain(world: &World, repository: &Repository, base: &str) -> Reply
             "mirror_url": null, "homepage": null, "language": null,
             "forks_count": 0, "stargazers_count": 0, "watchers_count": 0, "size": 0,
             "default_branch": repository.default_branch, "open_issues_count": 0, "is_template": false, "topics": [],
-            "has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true,
+            "has_issues": repository.issues.is_some(), "has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true,
             "has_discussions": false, "archived": repository.archived, "disabled": false,
             "visibility": if repository.private { "private" } else { "public" },
             "pushed_at": stamp(repository.updated), "created_at": stamp(repository.created),

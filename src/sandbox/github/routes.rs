@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::access::{self, Need};
 use super::reply::{Page, Reply, refusal, unprocessable};
 use super::world::World;
-use super::{accounts, branches, contents, environments, git, graphql, pulls, releases, repository, runs, settings};
+use super::{
+    accounts, branches, contents, environments, findings, git, graphql, pulls, releases, repository, runs, settings,
+};
 use crate::sandbox::http::{Answer, Request};
 
 /// A request on its way to its handler.
@@ -183,6 +185,10 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
 
         ("GET", ["actions", "workflows"]) => (Need::read("actions"), runs::list_workflows, none()),
         ("POST", ["actions", "workflows", file, "dispatches"]) => (Need::write("actions"), runs::dispatch, one(file)),
+        ("GET", ["actions", "workflows", id, "runs"]) => (Need::read("actions"), runs::list_of_workflow, one(id)),
+        ("GET", ["actions", "variables", name]) => (Need::read("actions_variables"), findings::get_variable, one(name)),
+        ("GET", ["code-scanning", "alerts"]) => (Need::read("security_events"), findings::list_alerts, none()),
+        ("GET", ["issues"]) => (Need::read("issues"), findings::list_issues, none()),
         ("GET", ["actions", "runs"]) => (Need::read("actions"), runs::list, none()),
         ("GET", ["actions", "runs", id]) => (Need::read("actions"), runs::get, one(id)),
         ("GET", ["actions", "runs", id, "jobs"]) => (Need::read("actions"), runs::jobs, one(id)),

@@ -14,6 +14,9 @@ use super::workflow::{Job, Workflow};
 use super::world::{Repository, Run, WorkflowFile, World, stamp};
 use super::{JobContext, RunContext, RunOutcome};
 
+/// Where workflow files are.
+pub(super) const WORKFLOWS: &str = ".github/workflows/";
+
 /// Starts every workflow on `commit` that waits for a published release.
 pub(super) fn start(world: &mut World, id: u64, tag: &str, commit: &str, title: &str) -> Reply<()> {
     let repository = world.repository(id)?;
@@ -32,6 +35,10 @@ pub(super) fn start(world: &mut World, id: u64, tag: &str, commit: &str, title: 
         }
     }
     for (path, workflow) in started {
+        let repository = world.repository(id)?;
+        if repository.workflows.iter().any(|known| known.path == path && known.state != "active") {
+            continue;
+        }
         queue(world, id, (path, workflow), ("release", &format!("refs/tags/{tag}"), commit), title)?;
     }
     Ok(())
@@ -114,20 +121,39 @@ pub(super) fn dispatch(world: &mut World, call: &Call<'_>) -> Reply {
     }))
 }
 
+/// GitHub knows every workflow on the default branch, and those that ran.
+fn know_workflows(world: &mut World, id: u64) -> Reply<()> {
+    let repository = world.repository(id)?;
+    let files = repository.files_at(repository.head());
+    let found: Vec<(String, String)> = files
+        .iter()
+        .filter(|(path, _)| is_workflow_file(path))
+        .map(|(path, entry)| {
+            let text = String::from_utf8_lossy(repository.objects.blob(&entry.id).unwrap_or_default()).into_owned();
+            let name = Workflow::read(&text).and_then(|workflow| workflow.name);
+            (path.clone(), name.unwrap_or_else(|| path.clone()))
+        })
+        .collect();
+    for (path, name) in found {
+        known_workflow(world, id, &path, &name)?;
+    }
+    Ok(())
+}
+
 fn is_workflow_file(path: &str) -> bool {
     git::is_workflow(path)
         && path.matches('/').count() == 2
         && [".yml", ".yaml"].iter().any(|ending| path.ends_with(ending))
 }
 
-fn known_workflow(world: &mut World, id: u64, path: &str, name: &str) -> Reply<u64> {
+pub(super) fn known_workflow(world: &mut World, id: u64, path: &str, name: &str) -> Reply<u64> {
     let (created, fresh) = (world.now(), world.id());
     let workflows = &mut world.repository_mut(id)?.workflows;
     if let Some(workflow) = workflows.iter_mut().find(|workflow| workflow.path == path) {
         name.clone_into(&mut workflow.name);
         return Ok(workflow.id);
     }
-    workflows.push(WorkflowFile { id: fresh, path: path.to_owned(), name: name.to_owned(), created });
+    workflows.push(WorkflowFile { id: fresh, path: path.to_owned(), name: name.to_owned(), state: "active", created });
     Ok(fresh)
 }
 
@@ -299,6 +325,21 @@ fn describe(world: &World, repository: &Repository, base: &str, run: &Run) -> Re
 }
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Reply {
+    list_where(world, call, |_| true)
+}
+
+/// The runs of one workflow, which is named by its number or by its file.
+pub(super) fn list_of_workflow(world: &mut World, call: &Call<'_>) -> Reply {
+    know_workflows(world, call.repository)?;
+    let named = call.parameter(0);
+    let path = format!("{WORKFLOWS}{named}");
+    let workflows = &world.repository(call.repository)?.workflows;
+    let found = workflows.iter().find(|workflow| workflow.path == path || workflow.id.to_string() == named);
+    let id = found.ok_or_else(not_found)?.id;
+    list_where(world, call, |run| run.workflow == id)
+}
+
+fn list_where(world: &mut World, call: &Call<'_>, wanted: impl Fn(&Run) -> bool) -> Reply {
     let filters: Vec<(&str, Option<String>)> =
         ["event", "head_sha", "branch", "status"].into_iter().map(|name| (name, call.query(name))).collect();
     for run in &mut world.repository_mut(call.repository)?.runs {
@@ -310,7 +351,7 @@ pub(super) fn list(world: &mut World, call: &Call<'_>) -> Reply {
     }
     let repository = world.repository(call.repository)?;
     let mut found = Vec::new();
-    for run in repository.runs.iter().rev().filter(|run| run.polls > 0) {
+    for run in repository.runs.iter().rev().filter(|run| run.polls > 0 && wanted(run)) {
         let (status, conclusion) = run.status();
         let fits = filters.iter().all(|(name, wanted)| {
             wanted.as_ref().is_none_or(|wanted| match *name {
@@ -401,12 +442,13 @@ fn steps(run: &Run, job: &Job, phase: Phase, time: &str) -> Value {
 }
 
 pub(super) fn list_workflows(world: &mut World, call: &Call<'_>) -> Reply {
+    know_workflows(world, call.repository)?;
     let repository = world.repository(call.repository)?;
     let (root, pages) = (root(world, repository, call.base), pages(world, repository, call.base));
     let all = repository.workflows.iter().map(|workflow| {
         let (id, path) = (workflow.id, &workflow.path);
         json!({
-            "id": id, "node_id": format!("W_{id}"), "name": workflow.name, "path": path, "state": "active",
+            "id": id, "node_id": format!("W_{id}"), "name": workflow.name, "path": path, "state": workflow.state,
             "created_at": stamp(workflow.created), "updated_at": stamp(workflow.created),
             "url": format!("{root}/actions/workflows/{id}"), "html_url": format!("{pages}/blob/main/{path}"),
             "badge_url": format!("{pages}/workflows/{path}/badge.svg"),

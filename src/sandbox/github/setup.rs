@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::objects::{Files, Mode};
 use super::world::{
-    Account, DeploymentPolicy, Environment, Limit, Pattern, Release, Repository, Rules, Ruleset, Secret, World,
-    unguessable,
+    Account, Alert, DeploymentPolicy, Environment, Issue, Limit, Pattern, Release, Repository, Rules, Ruleset, Run,
+    Secret, World, unguessable,
 };
 use super::{
     ActionsSnapshot, GithubOptions, GithubStandIn, PullRequestSnapshot, ReleaseSnapshot, RepositorySnapshot,
@@ -390,6 +390,28 @@ impl GithubStandIn {
         }
     }
 
+    /// Gives an account another name; the old one is nobody's, and its repositories' old names answer with redirects.
+    pub fn rename_account(&self, login: &str, new: &str) {
+        let mut world = lock(&self.shared.world);
+        let Some(id) = world.account(login).map(|account| account.id) else { return };
+        let owned: Vec<(String, u64)> = world
+            .repositories
+            .values()
+            .filter(|repository| repository.owner == id)
+            .map(|repository| (world.full_name(repository).to_lowercase(), repository.id))
+            .collect();
+        world.renamed.extend(owned.iter().cloned());
+        if let Some(account) = world.accounts.get_mut(&id) {
+            new.clone_into(&mut account.login);
+        }
+        let new_subjects = world.immutable_subjects;
+        for (_, id) in owned {
+            if let Ok(repository) = world.repository_mut(id) {
+                repository.subject.immutable |= new_subjects;
+            }
+        }
+    }
+
     /// Deletes a repository in the browser: what its immutable releases used up stays used up.
     pub fn delete_repository(&self, full_name: &str) {
         let mut world = lock(&self.shared.world);
@@ -431,6 +453,82 @@ impl GithubStandIn {
     /// The secondary limit: every request is refused with this `retry-after`, in seconds.
     pub fn slow_down(&self, retry_after_seconds: u64) {
         lock(&self.shared.world).limit = Limit::Secondary(retry_after_seconds);
+    }
+
+    /// A run of a workflow that no release started, such as a nightly one, at its end; it started `ago`.
+    pub fn add_run(&self, full_name: &str, workflow: &str, event: &str, outcome: RunOutcome, ago: std::time::Duration) {
+        let mut world = lock(&self.shared.world);
+        let Some(id) = world.full_named(full_name) else { return };
+        let Ok(workflow_id) = super::runs::known_workflow(&mut world, id, workflow, workflow) else { return };
+        let (run, job, created) = (world.id(), world.id(), world.now() - ago);
+        let Ok(repository) = world.repository_mut(id) else { return };
+        let Some(head) = repository.head().cloned() else { return };
+        let number = repository.runs.iter().filter(|run| run.workflow == workflow_id).count() as u64 + 1;
+        repository.runs.push(Run {
+            id: run,
+            number,
+            workflow: workflow_id,
+            path: workflow.to_owned(),
+            name: workflow.to_owned(),
+            event: event.to_owned(),
+            head,
+            reference: format!("refs/heads/{}", repository.default_branch),
+            title: workflow.to_owned(),
+            created,
+            jobs: Some(Vec::new()),
+            first_job: job,
+            hidden: 0,
+            polls: 2,
+            outcome: Some(outcome),
+        });
+    }
+
+    /// GitHub, or a person, switches a workflow off: `disabled_inactivity`, `disabled_manually`.
+    pub fn disable_workflow(&self, full_name: &str, path: &str, state: &'static str) {
+        let mut world = lock(&self.shared.world);
+        let Some(id) = world.full_named(full_name) else { return };
+        let Ok(workflow) = super::runs::known_workflow(&mut world, id, path, path) else { return };
+        if let Ok(repository) = world.repository_mut(id) {
+            repository.workflows.iter_mut().filter(|known| known.id == workflow).for_each(|known| known.state = state);
+        }
+    }
+
+    /// An analysis of code scanning was uploaded that found nothing.
+    pub fn start_code_scanning(&self, full_name: &str) {
+        self.arrange(full_name, |repository| {
+            repository.alerts.get_or_insert_default();
+        });
+    }
+
+    /// An open alert of code scanning; `severity` is its security severity.
+    pub fn add_alert(&self, full_name: &str, tool: &str, severity: Option<&str>) {
+        let created = lock(&self.shared.world).now();
+        self.arrange(full_name, |repository| {
+            let alerts = repository.alerts.get_or_insert_default();
+            let number = alerts.len() as u64 + 1;
+            let (tool, severity) = (tool.to_owned(), severity.map(str::to_owned));
+            alerts.push(Alert { number, tool, severity, open: true, created });
+        });
+    }
+
+    /// An issue that this account opened.
+    pub fn add_issue(&self, full_name: &str, login: &str, body: &str, open: bool) {
+        let created = lock(&self.shared.world).now();
+        self.arrange(full_name, |repository| {
+            let number = repository.next_number();
+            let issues = repository.issues.get_or_insert_default();
+            let (login, title, body) = (login.to_owned(), "An issue".to_owned(), body.to_owned());
+            issues.push(Issue { number, login, title, body, open, created });
+        });
+    }
+
+    pub fn switch_issues_off(&self, full_name: &str) {
+        self.arrange(full_name, |repository| repository.issues = None);
+    }
+
+    /// A repository variable of Actions.
+    pub fn set_variable(&self, full_name: &str, name: &str, value: &str) {
+        self.arrange(full_name, |repository| drop(repository.variables.insert(name.to_uppercase(), value.to_owned())));
     }
 
     /// A new run is left out of this many lists before it shows.

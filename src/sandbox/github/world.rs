@@ -81,6 +81,11 @@ pub(super) struct Repository {
     pub(super) pulls: Vec<Pull>,
     pub(super) workflows: Vec<WorkflowFile>,
     pub(super) runs: Vec<Run>,
+    /// Of code scanning; `None` while there was no analysis.
+    pub(super) alerts: Option<Vec<Alert>>,
+    /// `None` when issues are switched off.
+    pub(super) issues: Option<Vec<Issue>>,
+    pub(super) variables: BTreeMap<String, String>,
     pub(super) rulesets: Vec<Ruleset>,
     /// Branch → classic protection.
     pub(super) protection: BTreeMap<String, Rules>,
@@ -168,10 +173,31 @@ pub(super) struct Pull {
     pub(super) updated: Timestamp,
 }
 
+/// An alert of code scanning.
+pub(super) struct Alert {
+    pub(super) number: u64,
+    pub(super) tool: String,
+    /// `critical`, `high`, `medium`, `low`; `None` where the tool told none.
+    pub(super) severity: Option<String>,
+    pub(super) open: bool,
+    pub(super) created: Timestamp,
+}
+
+pub(super) struct Issue {
+    pub(super) number: u64,
+    pub(super) login: String,
+    pub(super) title: String,
+    pub(super) body: String,
+    pub(super) open: bool,
+    pub(super) created: Timestamp,
+}
+
 pub(super) struct WorkflowFile {
     pub(super) id: u64,
     pub(super) path: String,
     pub(super) name: String,
+    /// `active`, or why it is not: `disabled_inactivity`, `disabled_manually`.
+    pub(super) state: &'static str,
     pub(super) created: Timestamp,
 }
 
@@ -183,7 +209,7 @@ pub(super) struct Run {
     pub(super) name: String,
     pub(super) event: String,
     pub(super) head: String,
-    /// `refs/tags/v1.0.0`
+    /// `refs/tags/v1.0.0`, `refs/heads/main`
     pub(super) reference: String,
     pub(super) title: String,
     pub(super) created: Timestamp,
@@ -307,6 +333,9 @@ impl World {
             pulls: Vec::new(),
             workflows: Vec::new(),
             runs: Vec::new(),
+            alerts: None,
+            issues: Some(Vec::new()),
+            variables: BTreeMap::new(),
             rulesets: Vec::new(),
             protection: BTreeMap::new(),
         };
@@ -317,6 +346,12 @@ impl World {
 }
 
 impl Repository {
+    /// Of the next issue or pull request: they are numbered together.
+    pub(super) fn next_number(&self) -> u64 {
+        let issues = self.issues.iter().flatten().map(|issue| issue.number);
+        issues.chain(self.pulls.iter().map(|pull| pull.number)).max().unwrap_or(0) + 1
+    }
+
     pub(super) fn branch(&self, name: &str) -> Option<&String> {
         self.refs.get(&format!("refs/heads/{name}"))
     }

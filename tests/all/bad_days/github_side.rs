@@ -66,17 +66,35 @@ fn single_sign_on_shows_where_to_authorise() {
     let room = Room::with(GithubOptions { organizations: vec![organization], ..GithubOptions::default() });
     room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
     room.github.require_sso("acme");
-    init(&room, &[]).refused(&room, 4, &["http", "sso"]);
+    let url = "https://github.com/orgs/acme/sso?authorization_request=A4BCDEFGH";
+    init(&room, &[]).refused(&room, 4, &["asks for single sign-on", &format!("authorise the token at {url}")]);
 }
 
 #[test]
 fn rate_limits_say_until_when() {
     let room = Room::new();
     room.github.limit_requests(0);
-    init(&room, &[]).refused(&room, 1, &["UTC"]);
+    let until = |seconds: i64| {
+        let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+        // The minute may turn while the program runs.
+        [at, at + jiff::SignedDuration::from_secs(60)].map(|at| at.strftime("after %H:%M UTC").to_string())
+    };
+    let says_one_of = |ran: &crate::support::room::Ran, times: &[String]| {
+        assert!(times.iter().any(|time| ran.stderr.contains(time)), "{times:?}: {}", ran.stderr);
+    };
+    // The primary limit ends with the hour that the answer names.
+    let ran = init(&room, &[]).refused(&room, 1, &["rate limit", "run the command again after", "UTC"]);
+    let reset = room.github.server().log().iter().find_map(|exchange| {
+        let mut headers = exchange.answer.headers.iter();
+        headers.find(|(name, _)| name == "x-ratelimit-reset").and_then(|(_, value)| value.parse::<i64>().ok())
+    });
+    says_one_of(&ran, &until(reset.unwrap() - jiff::Timestamp::now().as_second()));
+    // The secondary one after as many seconds as it says.
     let room = Room::new();
     room.github.slow_down(3_600);
-    init(&room, &[]).refused(&room, 1, &["rate limit", "run the command again"]);
+    let times = until(3_600);
+    let ran = init(&room, &[]).refused(&room, 1, &["rate limit", "run the command again"]);
+    says_one_of(&ran, &times);
 }
 
 #[test]

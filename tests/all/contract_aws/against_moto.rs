@@ -104,6 +104,25 @@ async fn a_foreign_ecr_repository_is_reported_as_it_is_and_adopted_setting_by_se
 }
 
 #[tokio::test]
+async fn a_released_tag_is_found_with_its_digest_and_a_missing_one_is_no_error() {
+    let Some(url) = moto::url() else { return };
+    let aws = connect(url).await;
+    let (name, tag) = (ecr_name("contract/images"), "v1.0.0".parse().unwrap());
+    assert_eq!(aws.published_image(&name, &tag).await.unwrap(), None, "no repository");
+    aws.create_ecr_repository(&name, &tag_mutability(), &tags("acme/base")).await.unwrap();
+    assert_eq!(aws.published_image(&name, &tag).await.unwrap(), None, "no image");
+    let media = "application/vnd.oci.image.manifest.v1+json";
+    let layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": format!("sha256:{}", "0a".repeat(32)), "size": 3 });
+    let manifest = json!({ "schemaVersion": 2, "mediaType": media, "config": layer, "layers": [layer] }).to_string();
+    let put = raw_ecr(url).put_image().repository_name(name.as_str()).image_manifest(manifest).image_tag("v1.0.0");
+    let pushed = put.send().await.unwrap().image.unwrap().image_id.unwrap().image_digest.unwrap();
+    let found = aws.published_image(&name, &tag).await.unwrap().unwrap();
+    assert_eq!((found.digest.as_str(), found.tag.as_str()), (pushed.as_str(), "v1.0.0"));
+    assert!(found.pushed.is_some());
+    assert_eq!(aws.published_image(&name, &"v1.0.1".parse().unwrap()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_setting_that_ecr_refuses_is_a_usage_failure_with_its_words() {
     let Some(url) = moto::url() else { return };
     let aws = connect(url).await;

@@ -213,6 +213,9 @@ fn each_right_of_the_printed_policy_is_missed_somewhere_named_and_nothing_was_wr
                     continue;
                 }
                 assert!(run.stderr.contains(action), "{action} is not named:\n{}", run.stderr);
+                for help in ["allow it with the statement {", "`sbi policy operator` prints"] {
+                    assert!(run.stderr.contains(help), "{action}: no `{help}`:\n{}", run.stderr);
+                }
                 assert_eq!(room.writes(), before, "{action} was missing, and something was written");
                 room.aws.set_operator_policy(policy.clone());
                 room.init(&["--auth", name, "--no-watch"]).exited(0);

@@ -13,6 +13,8 @@ pub(crate) enum Move {
     Rename,
     ToOrganization,
     Both,
+    /// The owner's own account goes by another name.
+    Account,
 }
 
 impl Move {
@@ -22,6 +24,7 @@ impl Move {
         }
         match self {
             Self::Rename => room.github.rename(REPOSITORY, "images"),
+            Self::Account => room.github.rename_account("acme", "acme-inc"),
             Self::ToOrganization => {}
             Self::Both => room.github.rename("bigco/bases", "images"),
         }
@@ -29,6 +32,7 @@ impl Move {
             Self::Rename => "acme/images",
             Self::ToOrganization => "bigco/bases",
             Self::Both => "bigco/images",
+            Self::Account => "acme-inc/bases",
         }
     }
 }
@@ -102,7 +106,7 @@ fn rooms() -> impl Iterator<Item = Room> {
 
 #[test]
 fn a_renamed_or_moved_repository_is_followed_by_one_plan() {
-    for moved in [Move::Rename, Move::ToOrganization, Move::Both] {
+    for moved in [Move::Rename, Move::ToOrganization, Move::Both, Move::Account] {
         for auth in ["oidc", "access-key"] {
             for room in rooms() {
                 room.init(&["--auth", auth, "--no-watch"]).exited(0);
@@ -153,6 +157,26 @@ fn a_new_name_written_by_hand_is_followed_to_what_was_made_under_the_old() {
     }
 }
 
+/// Where the files go in by a pull request, everything else is mended at once and the merge ends it.
+#[test]
+fn behind_a_protected_branch_the_files_follow_by_a_pull_request() {
+    for auth in ["oidc", "access-key"] {
+        let room = Room::with(options());
+        room.init(&["--auth", auth, "--no-watch"]).exited(0);
+        let full_name = Move::Both.make(&room);
+        room.github.add_ruleset(full_name, "main", Rules { pull_request: true, signatures: false });
+        room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
+        let found = room.github.repository(full_name).unwrap();
+        assert_eq!(found.pull_requests.len(), 1);
+        let before = room.writes();
+        let again = room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
+        assert!(again.stderr.contains("nothing to change"), "{}", again.stderr);
+        assert_eq!(room.writes(), before);
+        room.github.merge_pull_request(full_name, found.pull_requests[0].number).expect("merged");
+        assert_followed(&room, full_name, auth);
+    }
+}
+
 /// Somebody followed it from another machine: this one's file is all that is left to change.
 #[test]
 fn a_file_elsewhere_with_the_old_name_is_brought_up_to_date() {
@@ -184,4 +208,28 @@ fn another_repository_of_the_old_name_takes_nothing_over() {
         assert!(run.stderr.contains(&format!("with the number {first}")), "{}", run.stderr);
         assert!(run.stderr.contains(&format!("gh api repositories/{first}")), "{}", run.stderr);
     }
+}
+
+/// Whoever may write `sbi.lock` may write any name into it. Only GitHub's own redirection makes it a former name.
+#[test]
+fn a_former_name_that_only_the_lock_claims_opens_nothing() {
+    let room = Room::with(options());
+    room.github.create_repository("acme/victim", Seed { private: false, files: &[("a", "b\n")] });
+    let key = room.aws.operator_credentials();
+    let credentials = key.reveal(|secret| aws_credential_types::Credentials::new(key.id(), secret, None, None, "test"));
+    let config = aws_sdk_iam::Config::builder()
+        .behavior_version(aws_sdk_iam::config::BehaviorVersion::latest())
+        .region(aws_sdk_iam::config::Region::from_static("eu-central-1"))
+        .endpoint_url(room.aws.url())
+        .credentials_provider(credentials);
+    let iam = aws_sdk_iam::Client::from_conf(config.build());
+    let tag = aws_sdk_iam::types::Tag::builder().key("sbi:github-repository").value("acme/victim").build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(iam.create_user().user_name("sbi-publish-acme-victim").tags(tag).send()).unwrap();
+    let claim = Lock { repository: Some("acme/victim".parse().unwrap()), ..Lock::default() }.to_text();
+    room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("sbi.lock", &claim)] });
+    room.init(&["--auth", "access-key", "--no-watch"]).exited(0);
+    assert!(room.aws.access_keys("sbi-publish-acme-victim").is_empty());
+    assert!(room.aws.user_policies("sbi-publish-acme-victim").unwrap().is_empty());
+    assert_eq!(room.aws.access_keys(IDENTITY).len(), 1);
 }

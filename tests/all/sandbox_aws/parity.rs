@@ -72,6 +72,13 @@ async fn scenario(me: &Clients, unique: &str) -> Vec<(&'static str, String)> {
     let scan = ecr::ImageScanningConfiguration::builder().scan_on_push(false).build();
     let scanning = me.ecr.put_image_scanning_configuration().repository_name(&repository);
     tell("change scanning", code(scanning.image_scanning_configuration(scan).send().await));
+    let image = |tag: &str| {
+        let id = ecr::ImageIdentifier::builder().image_tag(tag).build();
+        me.ecr.describe_images().repository_name(&repository).image_ids(id)
+    };
+    tell("describe a missing image", code(image("v1.0.0").send().await));
+    let elsewhere = me.ecr.describe_images().repository_name("parity/absent");
+    tell("describe images of a missing repository", code(elsewhere.send().await));
     tell("an authorization token", code(me.ecr.get_authorization_token().send().await));
     let arn = found.repository_arn().unwrap();
     let untag = |key: &str| me.ecr.untag_resource().resource_arn(arn).tag_keys(key);

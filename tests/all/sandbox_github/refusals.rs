@@ -196,7 +196,7 @@ fn an_environment_needs_custom_policies_before_it_takes_a_pattern() {
 fn what_is_not_built_and_what_is_not_json_is_refused_loudly() {
     let mut host = Host::with_repository();
     host.checked = false;
-    for (method, path) in [("GET", "/zen"), ("GET", "/repos/octo-publisher/base/issues"), ("POST", "/user")] {
+    for (method, path) in [("GET", "/zen"), ("GET", "/repos/octo-publisher/base/labels"), ("POST", "/user")] {
         let message = host.send(method, path, None).is(404).message();
         assert!(message.contains(&format!("{method} {path} is not among the operations")), "{message}");
     }

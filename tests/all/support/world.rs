@@ -158,6 +158,7 @@ pub(crate) fn fresh_repository(empty: bool) -> GithubRepository {
         identity: identity(),
         full_name: "acme/bases".into(),
         former_names: BTreeSet::new(),
+        subject: SubjectTemplate::Default,
         private: false,
         archived: false,
         can_admin: true,

@@ -22,7 +22,7 @@ use crate::model::observed::{Encryption, TagMutability};
 use crate::model::region::{Partition, Region};
 use crate::sandbox::http::{Answer, Request};
 
-pub(super) use images::add as add_image;
+pub(super) use images::{add as add_image, publish};
 pub(super) use layers::Download;
 
 /// Where layers are downloaded from: AWS hands out signed links of S3, this port hands out its own.
