@@ -283,7 +283,7 @@ fn ctrl_c_while_applying_finishes_what_is_under_way_and_the_next_run_goes_on() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("finishing what is under way"), "{stderr}");
-    assert!(stderr.contains("created ECR repository") && stderr.contains("not started"), "{stderr}");
+    assert!(stderr.contains("created OIDC provider") && stderr.contains("not started"), "{stderr}");
     fair(&room);
     assert!(repository(&room).releases.is_empty());
     room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
