@@ -102,6 +102,12 @@ pub enum Command {
     Plan(PlanArgs),
     /// Bring AWS and GitHub to what sbi.toml says, without questions about it.
     Apply(ApplyArgs),
+    /// Take back what sbi made, and only that; asks for the repository's name typed out.
+    ///
+    /// The roles or the user go first, then secrets, environments and ECR repositories, then the files that were not
+    /// edited, in one commit, sbi.toml and sbi.lock among them. What was there before, what others added and the
+    /// account's OIDC provider stay, and are named. A run that was interrupted is finished by the next one.
+    Destroy(DestroyArgs),
     /// Write the files of the GitHub repository to a folder; needs no network.
     ///
     /// Base images are pinned to the digests that the sbi.lock beside sbi.toml holds, where there is one.
@@ -188,6 +194,11 @@ pub struct AnswerFlags {
     /// Unless given, public repositories sign and private ones do not.
     #[arg(long, value_name = "HOW")]
     pub signing: Option<String>,
+    /// Render a workflow that opens an issue when the access key is older than this; with `--auth access-key`.
+    ///
+    /// It lets the publishing user see the dates of its own keys, and nothing else.
+    #[arg(long, value_name = "DAYS")]
+    pub key_max_age: Option<String>,
 }
 
 impl AnswerFlags {
@@ -211,6 +222,7 @@ impl AnswerFlags {
             environment,
             arch,
             signing,
+            key_max_age,
         } = self.clone();
         Answers {
             github,
@@ -229,6 +241,7 @@ impl AnswerFlags {
             environment,
             architectures: arch,
             signing,
+            key_max_age,
         }
     }
 }
@@ -316,6 +329,36 @@ pub struct ApplyArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct DestroyArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// The GitHub repository to take sbi out of; without sbi.toml here, the one that it holds is read.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub github: Option<String>,
+    /// Delete the images of ECR repositories that sbi made; each is listed first. Buyers may be pulling them.
+    #[arg(long)]
+    pub delete_images: bool,
+    /// Delete the GitHub repository with everything in it; a classic token needs the scope `delete_repo`.
+    #[arg(long)]
+    pub delete_repository: bool,
+    /// Take the files away by a pull request although a push would be allowed.
+    #[arg(long)]
+    pub pull_request: bool,
+    /// The name that would be typed; with `--yes` it is needed.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub confirm: Option<String>,
+    /// Show what would go, and change nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// With `--plan`: exit with code 3 when something is left to take back.
+    #[arg(long, requires = "plan")]
+    pub check: bool,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct RenderArgs {
     /// The folder to write to; created when absent.
     #[arg(long, value_name = "DIR")]
@@ -397,8 +440,10 @@ pub struct RotateKeysArgs {
     #[arg(long, conflicts_with = "finish")]
     pub check: bool,
     /// With `--check`: the age that no key should pass.
-    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = period, requires = "check")]
-    pub max_age: SignedDuration,
+    ///
+    /// Unless given, `publish.key-max-age-days` of sbi.toml, or 90d.
+    #[arg(long, value_name = "TIME", value_parser = period, requires = "check")]
+    pub max_age: Option<SignedDuration>,
     /// How the result on stdout is written.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: Format,
@@ -454,6 +499,8 @@ pub enum PolicyKind {
     Operator,
     /// What the person or the job that runs `sbi rotate-keys` needs.
     Rotator,
+    /// What the person who runs `sbi destroy` needs.
+    Destroyer,
 }
 
 /// The whole command line, for completions, the manual page and the documents.
@@ -510,7 +557,9 @@ mod tests {
     #[test]
     fn the_document_has_a_section_for_every_command() {
         let text = markdown();
-        for name in ["init", "plan", "apply", "render", "rehearse", "rotate-keys", "policy", "completions", "man"] {
+        for name in
+            ["init", "plan", "apply", "destroy", "render", "rehearse", "rotate-keys", "policy", "completions", "man"]
+        {
             assert!(text.contains(&format!("\n### `sbi {name}`\n")), "no section for {name}");
         }
         assert!(!text.contains('\u{1b}'), "escape sequences in a document");

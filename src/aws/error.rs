@@ -279,9 +279,10 @@ impl<'a> Call<'a> {
         let statement = serde_json::to_string(&statement).unwrap_or_default();
         let failure = Failure::new(format!("these AWS credentials may not {title}"))
             .because(Cause::Denied { action: self.action.to_owned(), resource: self.resource.clone() });
-        failure
-            .hinted(format!("allow it with the statement {statement}"))
-            .hinted("`sbi policy operator` prints every right that sbi needs, as one policy")
+        failure.hinted(format!("allow it with the statement {statement}")).hinted(
+            "`sbi policy operator` prints every right that setting up needs, as one policy, `sbi policy destroyer` \
+                 every right that `sbi destroy` needs",
+        )
     }
 
     /// AWS's own text is left out: on a wrong signature it repeats the signed headers, session token and all.

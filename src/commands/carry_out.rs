@@ -38,7 +38,10 @@ fn too_few_scopes(plan: &Plan, viewer: &Viewer) -> Option<Failure> {
         Failure::new(format!("the GitHub token of {} lacks scope `{list}`", viewer.login))
             .because(Cause::Denied { action: format!("scope {}", missing.join(", ")), resource: None })
             .hinted(format!("add it: `gh auth refresh --scopes {}`", missing.join(",")))
-            .hinted("or use a classic token with `repo` and `workflow` as GH_TOKEN"),
+            .hinted(match missing.contains(&"delete_repo") {
+                true => "or use a classic token with `repo`, `workflow` and `delete_repo` as GH_TOKEN",
+                false => "or use a classic token with `repo` and `workflow` as GH_TOKEN",
+            }),
     )
 }
 

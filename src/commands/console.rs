@@ -114,6 +114,20 @@ impl Console {
         self.prompt.as_ref().ok_or_else(nobody_to_confirm)?.confirm(question)
     }
 
+    /// Asks for a text that must be typed out.
+    ///
+    /// # Errors
+    /// `Cancelled` after Ctrl-C; when nobody can be asked.
+    pub(super) fn typed(&self, question: &str) -> Result<String, Failure> {
+        self.prompt.as_ref().ok_or_else(nobody_to_confirm)?.typed(question)
+    }
+
+    /// Whether there is somebody to ask.
+    #[must_use]
+    pub(super) fn can_ask(&self) -> bool {
+        self.prompt.is_some()
+    }
+
     /// Writes to stdout.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::live::watch::{Ended, Patience};
 use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
-use crate::model::names::GitTag;
+use crate::model::names::{GitTag, RoleName, UserName};
 use crate::model::observed::Observed;
 use crate::model::pins::Pins;
 use crate::plan::operator::rights;
@@ -96,12 +96,16 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
 async fn observe(live: &Live, config: &Config) -> Result<(Config, Observed), Failure> {
     let observed = live.observe(config).await?;
     let Some(next) = followed(config, &observed) else { return Ok((config.clone(), observed)) };
-    let names = |config: &Config| (config.role(), config.read_role(), config.user());
-    if names(&next) == names(config) {
+    if identities(&next) == identities(config) {
         return Ok((next, observed));
     }
     let again = live.observe(&next).await?;
     Ok(settled(config, observed, next, again))
+}
+
+/// The names of the identities that observing asks about.
+pub(super) fn identities(config: &Config) -> (RoleName, RoleName, UserName) {
+    (config.role(), config.read_role(), config.user())
 }
 
 /// The digest of each reference: as `sbi.lock` has it, whatever the tag stands for by now, so that a second run changes

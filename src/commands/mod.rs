@@ -6,6 +6,7 @@ mod carry_out;
 mod console;
 mod converge;
 mod desire;
+mod destroy;
 mod detect;
 mod init;
 mod next_steps;
@@ -30,6 +31,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Init(arguments) => arguments.format,
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
+        Command::Destroy(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
         Command::RotateKeys(arguments) => arguments.format,
         Command::Render(_) | Command::Policy(_) | Command::Completions { .. } | Command::Man => Format::Human,
@@ -65,6 +67,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Init(arguments) => init::run(global, arguments, console).await,
         Command::Plan(arguments) => plan::run(global, arguments, console).await,
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
+        Command::Destroy(arguments) => destroy::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),
         Command::Rehearse(arguments) => rehearse::run(global, arguments, console).await,
         Command::RotateKeys(arguments) => rotate_keys::run(global, arguments, console).await,

@@ -9,6 +9,7 @@ use crate::model::iam::PolicyDocument;
 use crate::model::identity::{publishing_policy, reading_policy, reading_trust_policy, trust_policy};
 use crate::model::observed::GithubIdentity;
 use crate::model::pins::Pins;
+use crate::plan::destroy::rights::destroyer_policy;
 use crate::plan::operator::{operator_policy, rotator_policy};
 use crate::plan::retirement::retirement_policy;
 
@@ -29,6 +30,7 @@ pub(super) fn run(global: &GlobalFlags, arguments: &PolicyArgs, console: &Consol
         PolicyKind::ReaderTrust => reader_trust(config, arguments)?,
         PolicyKind::Operator => operator_policy(&config),
         PolicyKind::Rotator => rotator(&config),
+        PolicyKind::Destroyer => destroyer_policy(&config),
     };
     console.result(&format!("{}\n", document.to_pretty_json()))
 }

@@ -44,6 +44,7 @@ fn wishes() -> Wishes {
 /// Makes provider and roles, and opens the pull request; the key goes on working.
 async fn prepare(global: &GlobalFlags, mut config: Config, live: &Live, console: &Console) -> Result<(), Failure> {
     config.publish.auth = Auth::Oidc;
+    config.publish.key_max_age_days = None;
     config.check()?;
     let run = Run {
         wishes: wishes(),

@@ -59,7 +59,7 @@ impl Github {
                 .of(repository)
                 .needing("environments: read")
         };
-        let environment = call("", "read the protection");
+        let environment = call("", "read the protection").needing("actions: read");
         let Some(found) = self.ask_maybe::<RulesAnswer>(&environment).await? else {
             return Ok(EnvironmentHoldings::default());
         };

@@ -20,9 +20,10 @@ use crate::github::{CreatedRepository, Delivered, Github, missing_scopes};
 use crate::model::commit::Commit;
 use crate::model::config::{Auth, CONFIG_FILE, Config};
 use crate::model::git::CommitId;
+use crate::model::holdings::{Holdings, IamHoldings};
 use crate::model::identity::{POLICY_NAME, Purpose, provider_arn};
 use crate::model::lock::Lock;
-use crate::model::names::GithubRepositoryName;
+use crate::model::names::{GithubRepositoryName, RoleName};
 use crate::model::observed::{
     AwsObserved, CallerIdentity, DeploymentPolicies, GithubIdentity, GithubObserved, GithubRepository, Observed, Viewer,
 };
@@ -100,6 +101,20 @@ impl Live {
             .transpose()
     }
 
+    /// Whether GitHub finds the same repository under both names.
+    ///
+    /// # Errors
+    /// When GitHub can't be reached.
+    pub async fn is_one_repository(
+        &self,
+        one: &GithubRepositoryName,
+        other: &GithubRepositoryName,
+    ) -> Result<bool, Failure> {
+        let found =
+            futures_util::future::try_join(self.github.repository_now(one), self.github.repository_now(other)).await?;
+        Ok(matches!(found, (Some(one), Some(other)) if one.id == other.id))
+    }
+
     /// Which of these rights on AWS the caller lacks, as IAM simulates them; `None` when it can't tell.
     ///
     /// # Errors
@@ -135,15 +150,64 @@ impl Live {
     /// # Errors
     /// The first refusal of either side; nothing has been changed.
     pub async fn observe(&self, config: &Config) -> Result<Observed, Failure> {
-        let (aws, github) =
-            futures_util::future::try_join(self.observe_aws(config), self.observe_github(config)).await?;
+        let oidc = config.publish.auth == Auth::Oidc;
+        let aws = self.observe_aws(config, oidc, !oidc);
+        let (aws, github) = futures_util::future::try_join(aws, self.observe_github(config)).await?;
         Ok(Observed { aws, github })
     }
 
-    async fn observe_aws(&self, config: &Config) -> Result<AwsObserved, Failure> {
+    /// The same with the identities of either authentication, and what hangs on all that exists: what taking it back
+    /// must know.
+    ///
+    /// # Errors
+    /// As `observe`.
+    pub async fn observe_whole(&self, config: &Config) -> Result<(Observed, Holdings), Failure> {
+        let aws = self.observe_aws(config, true, true);
+        let (aws, github) = futures_util::future::try_join(aws, self.observe_github(config)).await?;
+        let holdings = self.holdings(config, &aws, &github).await?;
+        Ok((Observed { aws, github }, holdings))
+    }
+
+    async fn holdings(&self, config: &Config, aws: &AwsObserved, github: &GithubObserved) -> Result<Holdings, Failure> {
+        let images = aws.ecr_repositories.keys().map(|name| async { Ok((name.clone(), self.aws.images(name).await?)) });
+        let role = |found: bool, name: RoleName| async move {
+            if found { self.aws.role_holdings(&name).await } else { Ok(IamHoldings::default()) }
+        };
+        let user = async {
+            match &aws.user {
+                Some(_) => self.aws.user_holdings(&config.user()).await,
+                None => Ok(IamHoldings::default()),
+            }
+        };
+        let found = github.repository.as_ref();
+        // By its name of today: not everything answers to a former one.
+        let today = found.and_then(|found| GithubRepositoryName::new(&found.full_name).ok());
+        let repository = today.as_ref().unwrap_or(&config.github.repository);
+        // Asked by name, whatever the list said: to a token that may not see them the list is empty.
+        let ours = [config.publish.environment.clone(), config.rescan_environment()].into_iter().flatten();
+        let environments = ours.filter(|_| found.is_some()).map(|name| async move {
+            Ok((name.to_string(), self.github.environment_holdings(repository, &name).await?))
+        });
+        let branches =
+            async { if found.is_some() { self.github.our_branches(repository).await } else { Ok(BTreeSet::new()) } };
+        let ((images, role, read_role, user), environments, branches) = try_join3(
+            try_join4(
+                try_join_all(images),
+                role(aws.role.is_some(), config.role()),
+                role(aws.read_role.is_some(), config.read_role()),
+                user,
+            ),
+            try_join_all(environments),
+            branches,
+        )
+        .await?;
+        let (images, environments) = (images.into_iter().collect(), environments.into_iter().collect());
+        Ok(Holdings { images, role, read_role, user, environments, branches })
+    }
+
+    async fn observe_aws(&self, config: &Config, roles: bool, users: bool) -> Result<AwsObserved, Failure> {
         let (role, read_role, user) = (config.role(), config.read_role(), config.user());
         let provider = provider_arn(config);
-        let oidc = config.publish.auth == Auth::Oidc;
         // One missing name would fail a question about several, so each is asked about by itself, all at once.
         let repositories = config.ecr_repositories().into_iter().map(|name| async {
             let found = self.aws.ecr_repository(&name).await?;
@@ -153,11 +217,11 @@ impl Live {
             self.aws.caller_identity(),
             try_join_all(repositories),
             try_join3(
-                only_if(oidc, self.aws.oidc_provider(&provider)),
-                only_if(oidc, self.aws.role(&role, Purpose::Publish.policy_name())),
-                only_if(oidc, self.aws.role(&read_role, Purpose::Read.policy_name())),
+                only_if(roles, self.aws.oidc_provider(&provider)),
+                only_if(roles, self.aws.role(&role, Purpose::Publish.policy_name())),
+                only_if(roles, self.aws.role(&read_role, Purpose::Read.policy_name())),
             ),
-            only_if(!oidc, self.aws.user(&user, POLICY_NAME)),
+            only_if(users, self.aws.user(&user, POLICY_NAME)),
         )
         .await?;
         let ecr_repositories = ecr_repositories.into_iter().flatten().collect();

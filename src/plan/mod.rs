@@ -2,6 +2,7 @@
 //!
 //! `setup` plans in this order: the GitHub repository and its settings, the ECR repositories, the identities of CI,
 //! the secrets, the files, the releases. Each phase may need the ids of earlier ones; none can need a later one.
+//! `destroy` plans the way back, which begins with the identities and ends with the files.
 
 pub mod access_keys;
 pub mod destroy;

@@ -5,14 +5,15 @@ use serde::Serialize;
 use super::report::Summary;
 use crate::apply::{Outcome, Report};
 use crate::failure::{Cause, Failure};
+use crate::model::holdings::ImageFacts;
 use crate::model::names::Digest;
-use crate::plan::step::{Line, Sign};
+use crate::plan::step::{Line, Sign, Step};
 use crate::plan::{Plan, Renamed};
 
 /// Raised when a field changes its meaning or goes; new fields don't raise it.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// `sbi plan --format json`.
+/// `sbi plan --format json` and `sbi destroy --plan --format json`.
 #[derive(Debug, Serialize)]
 pub struct PlanJson {
     pub format_version: u32,
@@ -36,6 +37,18 @@ pub struct ChangeJson {
     pub detail: String,
     /// Positions in `changes`, from 0, of what must have succeeded before.
     pub needs: Vec<usize>,
+    /// The images that a change is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageJson>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ImageJson {
+    pub digest: String,
+    pub tags: Vec<String>,
+    /// RFC 3339
+    pub pushed: Option<String>,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,7 +85,7 @@ pub struct FailureJson {
     pub exit_code: u8,
 }
 
-/// `sbi init --format json` and `sbi apply --format json`.
+/// `--format json` of `sbi init`, `sbi apply` and `sbi destroy`.
 #[derive(Debug, Serialize)]
 pub struct OutcomeJson {
     pub format_version: u32,
@@ -143,9 +156,24 @@ fn changes(plan: &Plan) -> Vec<ChangeJson> {
             Sign::Remove => "remove",
             Sign::Wait => "wait",
         };
-        ChangeJson { sign, kind, name, detail, needs: node.needs.iter().map(|id| id.index()).collect() }
+        let images = match &node.step {
+            Step::DeleteImages { images, .. } => images.iter().map(ImageJson::new).collect(),
+            _ => Vec::new(),
+        };
+        ChangeJson { sign, kind, name, detail, needs: node.needs.iter().map(|id| id.index()).collect(), images }
     };
     plan.nodes().iter().map(change).collect()
+}
+
+impl ImageJson {
+    fn new(image: &ImageFacts) -> Self {
+        Self {
+            digest: image.digest.to_string(),
+            tags: image.tags.iter().cloned().collect(),
+            pushed: image.pushed.map(|at| at.to_string()),
+            bytes: image.bytes,
+        }
+    }
 }
 
 impl FailureJson {

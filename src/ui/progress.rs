@@ -194,7 +194,7 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
         Step::IssueAccessKey { .. } => ("issuing", "issued"),
         Step::DeactivateAccessKey { .. } => ("deactivating", "deactivated"),
         Step::WatchAccessKey { .. } => ("watching", "watched"),
-        Step::CommitFiles { .. } => ("committing", "committed"),
+        Step::CommitFiles { commit, .. } if commit.deletions.is_empty() => ("committing", "committed"),
         Step::CreateRelease { .. } => ("publishing", "published"),
         _ => match step.describe().sign {
             Sign::Add => ("creating", "created"),

@@ -78,6 +78,18 @@ impl Prompt {
         confirm.interact_on(&self.term).map_err(|error| self.broken(error.into()))
     }
 
+    /// Asks for a text that must be typed out, such as the name of what will be deleted.
+    ///
+    /// # Errors
+    /// `Cancelled` after Ctrl-C.
+    pub fn typed(&self, question: &str) -> Result<String, Failure> {
+        self.write(" ", question)?;
+        let theme = Plain { style: self.style };
+        let input = Input::<String>::with_theme(&theme).report(false).allow_empty(true);
+        let typed = input.interact_text_on(&self.term).map_err(|error| self.broken(error.into()))?;
+        Ok(typed.trim().to_owned())
+    }
+
     /// Asks for a GitHub token without showing it.
     ///
     /// # Errors

@@ -7,8 +7,9 @@ use super::{Glyph, Paint, Style};
 use crate::apply::{Outcome, Report};
 use crate::failure::Failure;
 use crate::model::config::Config;
+use crate::model::holdings::ImageFacts;
 use crate::model::iam::PolicyDocument;
-use crate::plan::step::{Line, Sign, Step};
+use crate::plan::step::{Line, Sign, Step, size};
 use crate::plan::{Plan, Renamed};
 
 /// The narrowest column in which a detail is still pleasant to read.
@@ -56,6 +57,7 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     let count = counted(&lines);
     print_changes(&lines, style, w)?;
     print_files(plan, style, w)?;
+    print_images(plan, style, w)?;
     print_pinned(plan, style, w)?;
     section("will not be touched:", plan.kept.iter().map(|kept| format!("{}: {}", kept.what, kept.why)), style, w)?;
     section("waits for you:", plan.waiting.iter().cloned(), style, w)?;
@@ -93,6 +95,34 @@ fn print_files(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
         }
         for path in &commit.deletions {
             writeln!(w, "  {} {}", Sign::Remove.as_str(), harmless(path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every image behind the lines `images`: none goes that was not shown.
+fn print_images(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
+    for node in plan.nodes() {
+        let Step::DeleteImages { name, images, .. } = &node.step else { continue };
+        writeln!(w, "\n  {}", style.paint(Paint::Bold, &format!("images of {name}:")))?;
+        let tags = |image: &ImageFacts| match image.tags.is_empty() {
+            true => "untagged".to_owned(),
+            false => image.tags.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+        };
+        let column = images.iter().map(|image| width(&harmless(&tags(image))).min(NAME_MAX)).max().unwrap_or(0);
+        for image in images {
+            let pushed = image.pushed_at().unwrap_or_default();
+            let what = format!(
+                "{}  {}  {pushed}  {}",
+                pad(&harmless(&tags(image)), column),
+                image.short_digest(),
+                size(image.bytes)
+            );
+            if 4 + width(&what) <= style.width {
+                writeln!(w, "  - {what}")?;
+            } else {
+                paragraph("  -", 4, &what, style, w)?;
+            }
         }
     }
     Ok(())

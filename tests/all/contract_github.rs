@@ -409,6 +409,17 @@ async fn a_repository_that_is_not_there_costs_one_call() {
     assert_eq!(server.log().len(), 1);
 }
 
+/// What a token may not see must not pass for empty.
+#[tokio::test]
+async fn an_environment_that_is_hidden_is_no_empty_one() {
+    for (status, seen) in [(404, true), (403, false)] {
+        let server = serve(move |_| answer(status, &json!({"message": "no"})));
+        let github = client(&server.url(), "github_pat_x");
+        let held = github.environment_holdings(&base(), &"publish".parse().unwrap()).await;
+        assert_eq!(held.is_ok(), seen, "{status}");
+    }
+}
+
 /// Deleting a repository takes a scope of its own, and GitHub says 403 without it.
 #[tokio::test]
 async fn a_repository_is_deleted_with_the_scope_for_it_only() {

@@ -257,7 +257,7 @@ fn a_run_takes_no_more_calls_than_its_job_needs() {
 
 // Interrupted.
 
-fn fair(room: &Room) {
+pub(crate) fn fair(room: &Room) {
     room.aws.server().set_forecast(|_, _| Weather::Fair);
     room.github.server().set_forecast(|_, _| Weather::Fair);
 }

@@ -12,6 +12,7 @@ mod contract_aws;
 mod contract_github;
 mod contract_registry;
 mod convergence;
+mod destroying;
 mod faults;
 mod gate;
 mod images;

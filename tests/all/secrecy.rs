@@ -51,7 +51,7 @@ fn no_command_lets_a_secret_out() {
         let policy = [&["policy", "operator", "--yes", "--auth", auth], ANSWERS].concat();
         let render = [&["render", "--out", "rendered", "--auth", auth], ANSWERS].concat();
         let init = [&["init", "--yes", "--no-watch", "--show-policies", "--auth", auth], ANSWERS].concat();
-        let commands: [&[&str]; 10] = [
+        let commands: [&[&str]; 12] = [
             &init,
             &["plan", "--show-policies"],
             &["plan", "--format", "json"],
@@ -62,6 +62,8 @@ fn no_command_lets_a_secret_out() {
             &["man"],
             &["--help"],
             &["init", "--sandbox", "--yes"],
+            &["destroy", "--plan", "--format", "json"],
+            &["destroy", "--yes", "--confirm", REPOSITORY],
         ];
         for arguments in commands {
             let run = ran(loud(room.command(arguments))).exited(0);

@@ -1,6 +1,7 @@
 //! The planner of `sbi destroy` against the model of the world: what is ours goes, what is not stays, in an order that
 //! leaves no door open, and a run that was interrupted anywhere is finished by the next one.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -14,10 +15,10 @@ use sbi::model::lock::LOCK_FILE;
 use sbi::model::observed::*;
 use sbi::model::ownership::{ADOPTED_TAG, Claimant, OWNER_ID_TAG, OWNER_TAG};
 use sbi::model::secrets::ACCESS_KEY_SECRET;
-use sbi::plan::Plan;
 use sbi::plan::destroy::{Wish, plan_destroy};
 use sbi::plan::setup::{followed, plan_setup};
 use sbi::plan::step::{Produced, Step};
+use sbi::plan::{Plan, StepId};
 
 use crate::planning::{IMAGES, any_desired, any_world, at, lines, run};
 use crate::support::world::{Hit, World, desired, desired_of, nothing};
@@ -28,39 +29,71 @@ fn plan_now(config: &Config, wish: Wish, world: &World) -> Plan {
     plan_destroy(config, wish, &world.observed.borrow(), &world.holdings.borrow())
 }
 
-/// The world, and at every step the promises about the order.
-struct Guarded<'w>(&'w World);
+/// The world, and at every step the promises about the order: a step that breaks one fails.
+struct Guarded<'w> {
+    world: &'w World,
+    config: &'w Config,
+    wish: Wish,
+    broken: Cell<bool>,
+}
 
-impl System for Guarded<'_> {
-    async fn apply(&self, step: &Step, outputs: &Outputs, say: &dyn Fn(String)) -> Result<Produced, Failure> {
-        {
-            let observed = self.0.observed.borrow();
-            let signs_in = |tags: &BTreeMap<String, String>| tags.contains_key(OWNER_TAG);
-            let made = |tags: &BTreeMap<String, String>| signs_in(tags) && !tags.contains_key(ADOPTED_TAG);
-            let aws = &observed.aws;
-            let roles = [&aws.role, &aws.read_role].into_iter().flatten().any(|role| made(&role.tags));
-            let open = roles || aws.user.as_ref().is_some_and(|user| made(&user.tags));
-            match step {
-                Step::DeleteSecret { name, .. } if name == ACCESS_KEY_SECRET => {}
-                Step::DeleteEnvironment { .. }
-                | Step::DeleteImages { .. }
-                | Step::DeleteEcrRepository { .. }
-                | Step::DeleteSecret { .. } => assert!(!open, "{step:?} while CI can sign in"),
-                Step::CommitFiles { .. } | Step::DeleteGithubRepository { .. } | Step::DeleteBranch { .. } => {
-                    assert!(!open, "the configuration goes while CI can sign in");
-                    let ours = aws.ecr_repositories.values().any(|found| signs_in(&found.tags));
-                    assert!(!ours, "the configuration goes before an ECR repository that it names");
-                }
-                _ => {}
+impl Guarded<'_> {
+    /// What the step does too early.
+    fn violation(&self, step: &Step) -> Option<&'static str> {
+        let (observed, holdings) = (self.world.observed.borrow(), self.world.holdings.borrow());
+        let aws = &observed.aws;
+        let claimant = claimant(self.config, &observed);
+        let made = |tags, trust| claimant.owns(tags, trust) && !tags.contains_key(ADOPTED_TAG);
+        let mut roles = [&aws.role, &aws.read_role].into_iter().flatten();
+        let open = roles.any(|role| made(&role.tags, Some(&role.trust)))
+            || aws.user.as_ref().is_some_and(|user| made(&user.tags, None));
+        let of_the_key = |name: &str| name == ACCESS_KEY_SECRET;
+        match step {
+            Step::DeleteSecret { name, .. } if of_the_key(name) => None,
+            Step::DeleteEnvironment { .. }
+            | Step::DeleteImages { .. }
+            | Step::DeleteEcrRepository { .. }
+            | Step::UntagEcrRepository { .. }
+            | Step::DeleteSecret { .. } => open.then_some("CI can still sign in"),
+            Step::DeleteAccessKey { .. } => {
+                let plan = plan_destroy(self.config, self.wish, &observed, &holdings);
+                let proves = plan.nodes().iter().any(|node| match &node.step {
+                    Step::DeleteSecret { name, .. } => of_the_key(name),
+                    _ => false,
+                });
+                proves.then_some("the key proves whose the secret is")
             }
+            Step::CommitFiles { .. } | Step::DeleteGithubRepository { .. } | Step::DeleteBranch { .. } => {
+                let plan = plan_destroy(self.config, self.wish, &observed, &holdings);
+                let others = plan.nodes().iter().any(|node| {
+                    !matches!(
+                        node.step,
+                        Step::CommitFiles { .. } | Step::DeleteGithubRepository { .. } | Step::DeleteBranch { .. }
+                    )
+                });
+                others.then_some("the configuration is needed to finish an interrupted run")
+            }
+            _ => None,
         }
-        self.0.apply(step, outputs, say).await
     }
 }
 
-fn run_guarded(plan: &Plan, world: &World) -> Report {
+impl System for Guarded<'_> {
+    async fn apply(&self, step: &Step, outputs: &Outputs, say: &dyn Fn(String)) -> Result<Produced, Failure> {
+        if let Some(violation) = self.violation(step) {
+            self.broken.set(true);
+            return Err(Failure::new(violation));
+        }
+        self.world.apply(step, outputs, say).await
+    }
+}
+
+/// Runs a plan, and tells whether every promise about the order was kept.
+fn run_guarded(plan: &Plan, world: &World, config: &Config, wish: Wish) -> (Report, bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(apply(plan, &Guarded(world), std::future::pending(), &|_, _| {}))
+    let guarded = Guarded { world, config, wish, broken: Cell::new(false) };
+    let report = runtime.block_on(apply(plan, &guarded, std::future::pending(), &|_, _| {}));
+    (report, !guarded.broken.get())
 }
 
 fn image(number: u8) -> ImageFacts {
@@ -267,7 +300,7 @@ proptest! {
         let before = foreign(config, &world.observed.borrow(), &world.holdings.borrow());
         let plan = plan_now(config, ALL, &world);
         prop_assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
-        let report = run_guarded(&plan, &world);
+        let (report, _) = run_guarded(&plan, &world, config, ALL);
         prop_assert!(report.succeeded(), "{:?}", report.outcomes);
         let again = plan_now(config, ALL, &world);
         prop_assert!(again.refusals.is_empty() && again.is_empty(), "{:#?} {:?}", lines(&again), again.refusals);
@@ -299,18 +332,65 @@ proptest! {
             let plan = plan_now(config, ALL, &world);
             prop_assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
             world.hit.set(Some(hit));
-            let _ = run_guarded(&plan, &world);
+            let (_, in_order) = run_guarded(&plan, &world, config, ALL);
+            prop_assert!(in_order);
             world.next_run();
         }
         let plan = plan_now(config, ALL, &world);
         prop_assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
-        let report = run_guarded(&plan, &world);
+        let (report, _) = run_guarded(&plan, &world, config, ALL);
         prop_assert!(report.succeeded(), "{:?}", report.outcomes);
         merge(&world);
         let last = plan_now(config, ALL, &world);
         prop_assert!(last.is_empty() && last.waiting.is_empty(), "{:#?} {:?}", lines(&last), last.waiting);
         assert_gone(config, &world.observed.borrow());
         prop_assert_eq!(foreign(config, &world.observed.borrow(), &world.holdings.borrow()), before);
+    }
+}
+
+fn depends_on(plan: &Plan, index: usize, on: usize) -> bool {
+    let needs = &plan.nodes()[index].needs;
+    needs.iter().any(|need| need.index() == on || depends_on(plan, need.index(), on))
+}
+
+/// Each edge is there for a reason: without it, some pace breaks a promise or what IAM and ECR insist on.
+#[test]
+fn every_edge_that_is_dropped_breaks_the_run() {
+    let whole = Wish { delete_repository: true, ..ALL };
+    for (auth, images, wish) in [(Auth::Oidc, 1, ALL), (Auth::AccessKey, 2, ALL), (Auth::Oidc, 2, whole)] {
+        let (desired, mut observed, mut holdings) = set_up(auth, images);
+        if images == 2 {
+            let adopted = observed.aws.ecr_repositories.values_mut().next().unwrap();
+            adopted.tags.insert(ADOPTED_TAG.into(), "true".into());
+        }
+        holdings.branches.insert("sbi/setup".into());
+        let config = &desired.config;
+        let plan = plan_destroy(config, wish, &observed, &holdings);
+        let mut checked = 0;
+        for index in 0..plan.nodes().len() {
+            for dropped in &plan.nodes()[index].needs {
+                let others = plan.nodes()[index].needs.iter().filter(|need| *need != dropped);
+                if others.into_iter().any(|other| depends_on(&plan, other.index(), dropped.index())) {
+                    continue;
+                }
+                let mut mutant = Plan::default();
+                let mut ids = Vec::new();
+                for (other, node) in plan.nodes().iter().enumerate() {
+                    let needs = node.needs.iter().filter(|need| other != index || *need != dropped);
+                    let needs: Vec<StepId> = needs.map(|need| ids[need.index()]).collect();
+                    ids.push(mutant.add(node.step.clone(), needs));
+                }
+                let slow = plan.node(*dropped).step.clone();
+                let mut world = World::new(observed.clone());
+                *world.holdings.borrow_mut() = holdings.clone();
+                world.patience = Box::new(move |step| if *step == slow { 100 } else { 0 });
+                let (report, _) = run_guarded(&mutant, &world, config, wish);
+                let lines = lines(&plan);
+                assert!(!report.succeeded(), "not needed: {} → {}", lines[dropped.index()], lines[index]);
+                checked += 1;
+            }
+        }
+        assert!(checked >= 8, "only {checked} edges were checked");
     }
 }
 
@@ -486,6 +566,8 @@ fn secrets_that_sbi_cannot_have_written_stay() {
     repository.secrets.insert(ACCESS_KEY_SECRET.into(), at(0));
     repository.lock.as_mut().unwrap().uploaded.remove("AWS_REGION");
     repository.secrets.insert("THEIRS".into(), at(0));
+    // Whoever may push can write this, and it proves nothing.
+    repository.lock.as_mut().unwrap().uploaded.insert("THEIRS".into(), "sha256:0".into());
     let plan = plan_destroy(&desired.config, ALL, &observed, &holdings);
     let secrets: Vec<String> = lines(&plan).into_iter().filter(|line| line.starts_with("- secret")).collect();
     let expected = ["ECR_REGISTRY", "ECR_REPOSITORY"];
@@ -555,14 +637,14 @@ fn the_whole_github_repository_goes_last_and_takes_its_contents_along() {
     let last = lines(&plan).pop().unwrap();
     assert_eq!(
         last,
-        "- GitHub repository acme/bases: with its history, 6 files, 1 of them not as sbi wrote them, 1 releases, the \
+        "- GitHub repository acme/bases: with its history, 6 files, 1 of them not as sbi wrote them, 1 release, the \
          secrets THEIRS that are not sbi's, the environments staging that are not sbi's, issues and pull requests"
     );
     assert_eq!(plan.nodes().last().unwrap().needs.len(), plan.nodes().len() - 1);
     assert!(!lines(&plan).iter().any(|line| line.contains("files main") || line.contains("- environment")));
     let world = World::new(observed);
     *world.holdings.borrow_mut() = holdings;
-    assert!(run_guarded(&plan, &world).succeeded());
+    assert!(run_guarded(&plan, &world, &desired.config, wish).0.succeeded());
     let again = plan_now(&desired.config, wish, &world);
     assert!(again.is_empty());
     assert!(kept(&again, "GitHub repository acme/bases").starts_with("does not exist or is hidden"));
@@ -623,7 +705,7 @@ fn a_pull_request_that_was_opened_is_waited_for_and_not_opened_again() {
     *world.holdings.borrow_mut() = holdings;
     let plan = plan_now(&desired.config, ALL, &world);
     assert_eq!(plan.waiting, ["merge the pull request of this run: it takes the files away"]);
-    assert!(run_guarded(&plan, &world).succeeded());
+    assert!(run_guarded(&plan, &world, &desired.config, ALL).0.succeeded());
     let again = plan_now(&desired.config, ALL, &world);
     assert!(again.is_empty());
     assert!(again.waiting[0].starts_with("merge https://github.com/acme/bases/pull/"), "{:?}", again.waiting);

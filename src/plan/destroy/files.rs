@@ -30,8 +30,9 @@ pub(super) fn plan(plan: &mut Plan, config: &Config, wish: Wish, found: &GithubR
         files.insert(path, format!("# {}\n", config.github.repository.name()));
     }
     let new_paths: BTreeSet<String> = files.keys().filter(|path| !found.files.contains_key(*path)).cloned().collect();
-    let by_pull_request = found.branch_rules.pull_request_required || wish.by_pull_request;
-    let open = found.pull_requests.iter().find(|open| open.branch == BRANCH).filter(|_| by_pull_request);
+    // One that is open already is gone on with, whatever was asked for this time.
+    let open = found.pull_requests.iter().find(|open| open.branch == BRANCH);
+    let by_pull_request = found.branch_rules.pull_request_required || wish.by_pull_request || open.is_some();
     if let Some(open) = open {
         let written = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())));
         if written && deletions.iter().all(|path| !open.files.contains_key(path)) {

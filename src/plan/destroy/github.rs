@@ -45,19 +45,23 @@ pub(super) fn plan(
         let releases = if count == 1 { "1 release".to_owned() } else { format!("{count} releases") };
         keep(plan, format!("{releases} of {repository}"), "with their tags: no published version is ever reused");
     }
-    keep(
-        plan,
-        format!("Actions settings of {repository}"),
-        "stay as strict as they are: a read-only token, actions by full commit SHA",
-    );
+    if found.lock.is_some() {
+        keep(
+            plan,
+            format!("Actions settings of {repository}"),
+            "stay as strict as they are: a read-only token, actions by full commit SHA",
+        );
+    }
     keep(plan, format!("GitHub repository {repository}"), "stays; `--delete-repository` deletes it with all in it");
 }
 
-/// Which secrets the `sbi.lock` of the default branch, or of the pull request that sets up, says were uploaded.
+/// Which secrets the `sbi.lock` of the default branch, or of the pull request that sets up, says were uploaded. Whoever
+/// may push can write that file, so names that sbi never uploads prove nothing.
 fn uploaded(found: &GithubRepository) -> BTreeSet<&str> {
     let proposed = found.pull_requests.iter().filter_map(|open| open.lock.as_ref());
     let locks: Vec<&Lock> = found.lock.iter().chain(proposed).collect();
-    locks.iter().flat_map(|lock| lock.uploaded.keys()).map(String::as_str).collect()
+    let names = locks.iter().flat_map(|lock| lock.uploaded.keys()).map(String::as_str);
+    names.filter(|name| is_plain_secret(name)).collect()
 }
 
 fn plan_secrets(plan: &mut Plan, config: &Config, found: &GithubRepository, signed_out: &[StepId]) {
@@ -174,8 +178,10 @@ fn contents(config: &Config, found: &GithubRepository) -> String {
     if foreign > 0 {
         parts.push(format!("{foreign} of them not as sbi wrote them"));
     }
-    if !found.releases.is_empty() {
-        parts.push(format!("{} releases", found.releases.len()));
+    match found.releases.len() {
+        0 => {}
+        1 => parts.push("1 release".into()),
+        count => parts.push(format!("{count} releases")),
     }
     if !secrets.is_empty() {
         parts.push(format!("the secrets {} that are not sbi's", secrets.join(", ")));

@@ -11,7 +11,7 @@ use crate::model::identity::{OIDC_ISSUER, Purpose};
 use crate::model::observed::{KeyFacts, Observed, Role, User};
 use crate::model::ownership::{ADOPTED_TAG, Claimant, OWNER_ID_TAG};
 use crate::model::secrets::ACCESS_KEY_SECRET;
-use crate::plan::access_keys::{Standing, standings};
+use crate::plan::access_keys::{Standing, is_by_somebody_else, standings};
 use crate::plan::setup::{keep, own_identity};
 use crate::plan::step::{KeyEnd, Step};
 use crate::plan::{Plan, StepId};
@@ -172,14 +172,8 @@ fn keeping(kind: &str, name: &str) -> String {
     format!("aws iam tag-{kind} --{kind}-name {name} --tags Key={ADOPTED_TAG},Value=true")
 }
 
-/// Jobs use the key for ECR in the one region, and sign in at STS.
 fn used_elsewhere(config: &Config, key: &KeyFacts) -> Option<Failure> {
-    let last = key.last_used.as_ref()?;
-    let region = config.aws.region.as_str();
-    let by_jobs = last.service == "sts" || (last.service == "ecr" && last.region == region);
-    if by_jobs {
-        return None;
-    }
+    let last = key.last_used.as_ref().filter(|last| is_by_somebody_else(last, &config.aws.region))?;
     let (user, id) = (config.user(), &key.id);
     Some(
         Failure::new(format!(

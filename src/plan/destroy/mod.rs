@@ -11,7 +11,7 @@ pub mod rights;
 
 pub(super) use identity::hung_on;
 
-use super::setup::{archived, no_administrator, owned_by, renamed, wrong_account};
+use super::setup::{archived, no_administrator, owned_by, renamed, renaming, wrong_account};
 use super::step::{Permission, Step};
 use super::{Plan, StepId};
 use crate::model::config::Config;
@@ -40,6 +40,7 @@ pub fn plan_destroy(config: &Config, wish: Wish, observed: &Observed, holdings: 
     if !plan.refusals.is_empty() {
         return plan;
     }
+    plan.renamed = renaming(config, observed);
     let signed_out = identity::plan(&mut plan, config, observed, holdings);
     ecr::plan(&mut plan, config, wish, (observed, holdings), &signed_out);
     github::plan(&mut plan, config, wish, (observed, holdings), &signed_out);

@@ -23,6 +23,7 @@ pub use secrets::{fingerprint, plain_secrets};
 pub(super) use files::PULL_REQUEST_BRANCH;
 pub(super) use github::{archived, environments, no_administrator, renamed};
 pub(super) use identity::{not_ours, own_identity};
+pub(super) use rename::renaming;
 pub(super) use secrets::is_plain_secret;
 
 /// The steps from what was found to what is wanted. Empty when nothing differs.

@@ -87,17 +87,19 @@ fn has_identities(config: &Config, observed: &Observed) -> bool {
     roles.chain(users).any(|(tags, trust)| claimant.owns(tags, trust))
 }
 
+/// What the repository was called, when it goes by another name now.
+pub(in crate::plan) fn renaming(config: &Config, observed: &Observed) -> Option<Renamed> {
+    let today = &config.github.repository;
+    let from = observed.github.repository.as_ref()?.former_names.iter().find(|former| *former != today)?;
+    Some(Renamed { from: from.clone(), to: today.clone() })
+}
+
 /// Says what the repository was called, and what goes on naming it so.
 pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let Some(found) = &observed.github.repository else { return };
-    let today = &desired.config.github.repository;
-    let Some(from) = found.former_names.iter().find(|former| *former != today) else { return };
-    plan.renamed = Some(Renamed { from: from.clone(), to: today.clone() });
+    plan.renamed = renaming(&desired.config, observed);
+    let (Some(Renamed { from, to }), Some(found)) = (&plan.renamed, &observed.github.repository) else { return };
     if desired.config.signs() && found.releases.iter().any(|release| release.ours) {
-        keep(
-            plan,
-            "signatures of earlier releases",
-            format!("name {from}: whoever verifies them asks for that name, later ones carry {today}"),
-        );
+        let why = format!("name {from}: whoever verifies them asks for that name, later ones carry {to}");
+        keep(plan, "signatures of earlier releases", why);
     }
 }

@@ -35,7 +35,7 @@ fn user_facts(user: &User) -> Value {
     let User { id, arn, path, created, tags, policies, foreign } = user;
     json!({
         "id": id, "arn": arn, "path": path, "created": created.to_string(), "tags": tags,
-        "policies": documents(policies), "foreign": foreign.len(),
+        "policies": documents(policies), "foreign": format!("{foreign:?}"),
     })
 }
 
@@ -48,7 +48,7 @@ fn role_facts(role: &Role) -> Value {
     json!({
         "id": id, "arn": arn, "path": path, "created": created.to_string(), "description": description,
         "longest_session": longest_session, "tags": tags, "trust": trust.text, "policies": documents(policies),
-        "foreign": foreign.len(),
+        "foreign": format!("{foreign:?}"),
     })
 }
 

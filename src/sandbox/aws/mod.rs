@@ -189,12 +189,6 @@ impl AwsStandIn {
         }
     }
 
-    /// The tags of a role.
-    #[must_use]
-    pub fn role_tags(&self, role: &str) -> Option<BTreeMap<String, String>> {
-        self.world().roles.get(role).map(|role| role.tags.clone())
-    }
-
     /// Where and when a key was last used.
     pub fn set_key_use(&self, key_id: &str, last: KeyUse) {
         if let Some(key) = self.world().keys.get_mut(key_id) {
@@ -205,6 +199,15 @@ impl AwsStandIn {
     /// Pushes an image without layers past all rights; the digest, or `None` when there is no such repository.
     pub fn add_image(&self, repository: &str, tag: Option<&str>) -> Option<String> {
         ecr::add_image(&mut self.world(), repository, tag)
+    }
+
+    /// Somebody else tags an ECR repository.
+    pub fn tag_repository(&self, repository: &str, key: &str, value: &str) {
+        for ((_, name), found) in &mut self.world().repositories {
+            if name == repository {
+                found.tags.insert(key.to_owned(), value.to_owned());
+            }
+        }
     }
 
     /// The tags of an ECR repository.

@@ -1,10 +1,12 @@
 //! Snapshots of what a person reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::apply::{Outcome, Report};
 use crate::failure::Cause;
+use crate::model::commit::{Commit, Delivery};
+use crate::model::git::CommitId;
 use crate::model::identity::{SubjectContext, publishing_policy};
 use crate::model::names::{Digest, EcrRepositoryName, RoleName};
 use crate::model::observed::{GithubIdentity, TagMutability};
@@ -492,4 +494,70 @@ fn a_name_from_outside_can_not_steer_the_terminal() {
 fn a_reader_that_left_is_no_failure() {
     assert!(crate::ui::unless_closed(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
     assert!(crate::ui::unless_closed(Err(io::ErrorKind::StorageFull.into())).is_err());
+}
+
+fn deletions() -> Plan {
+    let config = config();
+    let mut plan = Plan::default();
+    let name = config.ecr.repository.clone();
+    let arn = config.ecr_repository_arn(&name);
+    let image = |tags: &[&str], digit: &str, bytes| ImageFacts {
+        digest: format!("sha256:{}", digit.repeat(64)).parse().expect("a digest"),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        pushed: "2026-11-25T12:34:56Z".parse().ok(),
+        bytes,
+    };
+    let images = vec![image(&["v1.0.1", "v1"], "a", 12_345_678), image(&[], "b", 900)];
+    let images = plan.add(Step::DeleteImages { arn: arn.clone(), name: name.clone(), images }, []);
+    let repository = plan.add(Step::DeleteEcrRepository { arn, name }, [images]);
+    let commit = Commit {
+        repository: config.github.repository,
+        branch: Some("main".into()),
+        whole_tree: false,
+        files: BTreeMap::from([("README.md".to_owned(), "# base\n".to_owned())]),
+        new_paths: BTreeSet::new(),
+        deletions: BTreeSet::from(["sbi.lock".to_owned(), "sbi.toml".to_owned()]),
+        message: String::new(),
+        delivery: Delivery::Push,
+    };
+    let parent = Known::Now(CommitId::told("a"));
+    plan.add(Step::CommitFiles { commit: Box::new(commit), parent }, [repository]);
+    plan
+}
+
+#[test]
+fn what_goes_is_listed_down_to_the_image_and_the_file() {
+    insta::assert_snapshot!(shown(|w| print_plan(&deletions(), &config(), &who(), at(100), w)), @"
+    AWS     123456789012 in eu-central-1, as arn:aws:iam::123456789012:user/ada
+    GitHub  acme/secure-base-images, as ada
+
+      - images          acme/secure-base-images  2 images, 12.3 MB, listed below
+      - ECR repository  acme/secure-base-images  made by sbi, empty by then
+      - files           main                     1 changed, 2 deleted, one commit
+
+      files:
+      ~ README.md
+      - sbi.lock
+      - sbi.toml
+
+      images of acme/secure-base-images:
+      - v1, v1.0.1  sha256:aaaaaaaaaaaa  2026-11-25 12:34 UTC  12.3 MB
+      - untagged    sha256:bbbbbbbbbbbb  2026-11-25 12:34 UTC  900 B
+
+    3 to remove
+    ");
+}
+
+#[test]
+fn programs_get_every_image_that_goes() {
+    let text = json::text(&json::PlanJson::new(&deletions()));
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let images = &json["changes"][0]["images"];
+    let first = serde_json::json!({
+        "digest": format!("sha256:{}", "a".repeat(64)), "tags": ["v1", "v1.0.1"], "pushed": "2026-11-25T12:34:56Z",
+        "bytes": 12_345_678,
+    });
+    assert_eq!(images[0], first);
+    assert_eq!(images[1]["tags"], serde_json::json!([]));
+    assert!(json["changes"][1].get("images").is_none(), "{text}");
 }
