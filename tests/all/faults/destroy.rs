@@ -24,7 +24,7 @@ const DESTROY_OIDC: Scenario = Scenario {
     ],
     always: |_| Ok(()),
     goal: is_gone,
-    floor: 90,
+    floor: 180,
     beyond: None,
 };
 
@@ -41,7 +41,7 @@ const DESTROY_KEY: Scenario = Scenario {
         "GitHub acme/bases environment ",
     ],
     always: super::init::their_keys_stand,
-    floor: 60,
+    floor: 65,
     beyond: Some(&DESTROY_OIDC),
     ..DESTROY_OIDC
 };

@@ -222,6 +222,9 @@ fn named(call: &Call) -> Vec<String> {
     match name.protocol {
         Protocol::AwsQuery | Protocol::AwsJson => vec![name.verb.clone()],
         Protocol::Github if name.of == "/user" => vec!["token".into()],
+        Protocol::Github if name.of.starts_with("/users/") || name.of.starts_with("/orgs/") => {
+            vec![name.of.rsplit('/').next().unwrap_or_default().to_owned()]
+        }
         Protocol::Github => {
             let here = name.of.strip_prefix("/repos/").unwrap_or("acme/bases");
             vec!["acme/bases".into(), here.split('/').take(2).collect::<Vec<_>>().join("/")]
