@@ -93,8 +93,7 @@ fn signed_in_on_one_side_the_other_cannot_be_told_and_on_neither_nothing_can() {
         "ecr-settings:acme/bases",
         "identity",
         "published:static-go",
-        "secret:AWS_ACCESS_KEY_ID",
-        "secret:AWS_SECRET_ACCESS_KEY",
+        "secret:AWS_ACCESS_KEY",
     ];
     for change in [&no_aws as &dyn Fn(&mut std::process::Command), &unreachable] {
         let told = Told(serde_json::from_str(&run(change, 0).stdout).unwrap());
