@@ -213,6 +213,11 @@ pub struct AnswerFlags {
     /// Unless given, public repositories sign and private ones do not.
     #[arg(long, value_name = "HOW")]
     pub signing: Option<String>,
+    /// Render a workflow that opens an issue when the access key is older than this; with `--auth access-key`.
+    ///
+    /// It lets the publishing user see the dates of its own keys, and nothing else.
+    #[arg(long, value_name = "DAYS")]
+    pub key_max_age: Option<String>,
 }
 
 impl AnswerFlags {
@@ -236,6 +241,7 @@ impl AnswerFlags {
             environment,
             arch,
             signing,
+            key_max_age,
         } = self.clone();
         Answers {
             github,
@@ -254,6 +260,7 @@ impl AnswerFlags {
             environment,
             architectures: arch,
             signing,
+            key_max_age,
         }
     }
 }
@@ -472,8 +479,10 @@ pub struct RotateKeysArgs {
     #[arg(long, conflicts_with = "finish")]
     pub check: bool,
     /// With `--check`: the age that no key should pass.
-    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = period, requires = "check")]
-    pub max_age: SignedDuration,
+    ///
+    /// Unless given, `publish.key-max-age-days` of sbi.toml, or 90d.
+    #[arg(long, value_name = "TIME", value_parser = period, requires = "check")]
+    pub max_age: Option<SignedDuration>,
     /// How the result on stdout is written.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: Format,

@@ -38,10 +38,14 @@ pub const RESCAN_WORKFLOW: &str = ".github/workflows/rescan.yml";
 /// Where the workflow is that signs in to AWS and does nothing else; only with `auth = "oidc"`.
 pub const ACCESS_WORKFLOW: &str = ".github/workflows/check-access.yml";
 
+/// Where the workflow is that reminds of an old access key; only where `publish.key-max-age-days` is set.
+pub const KEY_AGE_WORKFLOW: &str = ".github/workflows/key-age.yml";
+
 const PUBLISH: &str = include_str!("../templates/workflows/publish-to-ecr.yml.j2");
 const CHECK: &str = include_str!("../templates/workflows/check-images.yml.j2");
 const RESCAN: &str = include_str!("../templates/workflows/rescan.yml.j2");
 const ACCESS: &str = include_str!("../templates/workflows/check-access.yml.j2");
+const KEY_AGE: &str = include_str!("../templates/workflows/key-age.yml.j2");
 const DEPENDABOT: &str = include_str!("../templates/dependabot.yml.j2");
 const README: &str = include_str!("../templates/documents/README.md.j2");
 const SECURITY: &str = include_str!("../templates/documents/SECURITY.md.j2");
@@ -146,7 +150,8 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
         ("docs/verify.md", VERIFY),
     ];
     let [first, ..] = chosen.products.as_slice() else { return Err(Failure::new("the catalogue is empty")) };
-    for (path, template) in templates.into_iter().chain(access) {
+    let key_age = config.publish.key_max_age_days.map(|_| (KEY_AGE_WORKFLOW, KEY_AGE));
+    for (path, template) in templates.into_iter().chain(access).chain(key_age) {
         files.push(RenderedFile { path: path.into(), text: fill(config, &chosen, first, path, template)? });
     }
     for product in &chosen.products {
@@ -275,6 +280,8 @@ fn fill(config: &Config, chosen: &Chosen, product: &Product, name: &str, templat
         private => config.github.visibility == Visibility::Private,
         oidc => config.publish.auth == Auth::Oidc,
         signing => config.signs(),
+        user => config.user().as_str(),
+        key_max_age => config.publish.key_max_age_days,
         environment => environment_name,
         outside => outside,
     };

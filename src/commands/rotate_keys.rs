@@ -32,7 +32,9 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &RotateKeysArgs, consol
         return to_oidc::run(global, arguments, &config.github.repository, &live, console).await;
     }
     if arguments.check {
-        return check(&live, &config, arguments.max_age, console).await;
+        let days = config.publish.key_max_age_days.unwrap_or(DEFAULT_MAX_AGE_DAYS);
+        let max_age = arguments.max_age.unwrap_or(SignedDuration::from_hours(24 * i64::from(days)));
+        return check(&live, &config, max_age, console).await;
     }
     let guard = Guard::take(console, "sbi rotate-keys", &config.github.repository)?;
     let changed = Box::pin(change(&live, &config, global.yes, arguments, &guard)).await;
@@ -128,6 +130,8 @@ struct KeyJson {
     last_used: Option<Timestamp>,
 }
 
+/// The CIS AWS Foundations Benchmark asks for new access keys after 90 days.
+const DEFAULT_MAX_AGE_DAYS: u16 = 90;
 const DAY: i64 = 24 * 60 * 60;
 
 async fn check(live: &Live, config: &Config, max_age: SignedDuration, console: &Console) -> Result<(), Failure> {

@@ -11,9 +11,10 @@ use crate::apply::Report;
 use crate::cli::{GlobalFlags, RotateKeysArgs};
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::model::config::{Auth, Config};
+use crate::model::config::{Auth, Config, RESCAN_ENVIRONMENT};
 use crate::model::git::CommitId;
 use crate::model::names::GithubRepositoryName;
+use crate::plan::Kept;
 use crate::plan::retirement::{Retirement, plan_retirement, rights};
 use crate::ui::Glyph;
 use crate::ui::report::Who;
@@ -52,6 +53,7 @@ fn wishes() -> Wishes {
 /// Makes provider and roles, and opens the pull request; the key goes on working.
 async fn prepare(global: &GlobalFlags, mut config: Config, live: &Live, console: &Console) -> Result<(), Failure> {
     config.publish.auth = Auth::Oidc;
+    config.publish.key_max_age_days = None;
     config.check()?;
     let run = Run {
         command: COMMAND,
@@ -80,7 +82,10 @@ async fn retire(
 ) -> Result<(), Failure> {
     let console = guard.console();
     let stage = console.stage("looking at AWS and GitHub");
-    let head = settled(look(live, config, &wishes()).await?, console)?;
+    let prospect = look(live, config, &wishes()).await?;
+    let found = prospect.observed.github.repository.as_ref();
+    let rescan = found.is_some_and(|found| found.environments.contains_key(RESCAN_ENVIRONMENT));
+    let head = settled(prospect, console)?;
     let (found, held) = live.observe_former_key(config).await?;
     drop(stage);
     let retirement = Retirement {
@@ -92,6 +97,14 @@ async fn retire(
         head: &head,
     };
     let mut plan = plan_retirement(&retirement, &found, &held);
+    // Only the key needed it. It may hold what a person put there, and is no door to anything.
+    plan.kept.extend(rescan.then(|| Kept {
+        what: format!("environment {RESCAN_ENVIRONMENT}"),
+        why: format!(
+            "is used by no job any more: `gh api --method DELETE repos/{}/environments/{RESCAN_ENVIRONMENT}`",
+            config.github.repository
+        ),
+    }));
     let needed = rights(config, &plan);
     preflight(live, &mut plan, &found.caller, &found.viewer, (&needed, "rotator")).await?;
     let who = Who { aws: found.caller.arn.clone(), github: found.viewer.login.clone() };

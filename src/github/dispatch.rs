@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, Github, repo_path};
-use crate::failure::{Cause, Failure};
+use crate::failure::Failure;
 use crate::model::git::CommitId;
 use crate::model::names::{GitTag, GithubRepositoryName};
 
@@ -32,8 +32,8 @@ impl Github {
         let Err(failure) = self.send(&make).await else { return Ok(()) };
         // GitHub gives no code with "Reference already exists".
         let look = Call::get(repo_path(repository, &format!("/git/ref/tags/{tag}")), format!("look for the tag {tag}"));
-        let is_there = *failure.cause() != Cause::Unreachable && self.send(&look.of(repository)).await.is_ok();
-        if !is_there {
+        // An answer that was lost is looked for as well: the tag may have been made.
+        if self.send(&look.of(repository)).await.is_err() {
             return Err(failure);
         }
         self.delete_tag(repository, tag).await?;

@@ -167,6 +167,9 @@ pub struct PublishSection {
     /// Absent: public repositories sign, private ones do not, because the log of signatures is public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing: Option<Signing>,
+    /// A workflow opens an issue when the access key is older; absent: none does. Only with `auth = "access-key"`.
+    #[serde(default, rename = "key-max-age-days", skip_serializing_if = "Option::is_none")]
+    pub key_max_age_days: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,7 +252,13 @@ impl Config {
             }
             None => {}
         }
+        if self.publish.key_max_age_days == Some(0) {
+            return refuse("publish.key-max-age-days", "is 0: every key is older".into());
+        }
         match self.publish.auth {
+            Auth::Oidc if self.publish.key_max_age_days.is_some() => {
+                refuse("publish.key-max-age-days", "needs an access key: with `auth = \"oidc\"` there is none".into())
+            }
             Auth::Oidc if self.role() == self.read_role() => {
                 refuse("aws.read-role", format!("is the publishing role too: {} would read and push", self.role()))
             }

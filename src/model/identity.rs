@@ -79,12 +79,18 @@ pub const READ_ACTIONS: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetDownloadUrlFor
 /// Asking what there is to pull: the nightly scan does, a push does not.
 const LIST_ACTION: &str = "ecr:DescribeImages";
 
-/// What the publishing identity may do: sign in to ECR and push to exactly the repositories of the images.
+/// What the publishing identity may do: sign in to ECR and push to exactly the repositories of the images; and see the
+/// dates of its own keys where a workflow reminds of old ones.
 #[must_use]
 pub fn publishing_policy(config: &Config) -> PolicyDocument {
     // With an access key there is one identity for all jobs, the one that reads at night included.
     let also = (config.publish.auth == Auth::AccessKey).then_some(LIST_ACTION);
-    ecr_policy(config, "Push", Values::new(PUSH_ACTIONS.into_iter().chain(also)))
+    let mut policy = ecr_policy(config, "Push", Values::new(PUSH_ACTIONS.into_iter().chain(also)));
+    if config.publish.key_max_age_days.is_some() {
+        let user = config.iam_arn(&format!("user/{}", config.user()));
+        policy.statements.push(Statement::allow("SeeOwnKeys", Values::one("iam:ListAccessKeys"), Values::one(user)));
+    }
+    policy
 }
 
 /// What the reading role may do: sign in to ECR and pull from exactly the repositories of the images.

@@ -8,8 +8,8 @@ use std::fmt;
 
 use crate::failure::Failure;
 use checks::{
-    check_publisher, check_security_contact, ecr_name, listed_names, parse_architectures, parse_auth, parse_signing,
-    parse_visibility,
+    check_publisher, check_security_contact, ecr_name, listed_names, parse_architectures, parse_auth, parse_days,
+    parse_signing, parse_visibility,
 };
 
 use crate::model::config::{
@@ -47,6 +47,8 @@ pub struct Answers {
     pub environment: Option<String>,
     pub architectures: Vec<String>,
     pub signing: Option<String>,
+    /// In days.
+    pub key_max_age: Option<String>,
 }
 
 /// What was found out without asking. Never trusted: a value that a name refuses is no default.
@@ -163,6 +165,7 @@ fn flagged(given: &Answers) -> Vec<(Field, String)> {
         environment,
         architectures,
         signing,
+        key_max_age,
     } = given;
     let joined = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
     let (image, architectures) = (joined(images), joined(architectures));
@@ -183,6 +186,7 @@ fn flagged(given: &Answers) -> Vec<(Field, String)> {
         (Field::Environment, environment),
         (Field::Architectures, &architectures),
         (Field::Signing, signing),
+        (Field::KeyMaxAge, key_max_age),
     ]
     .into_iter()
     .filter_map(|(field, text)| Some((field, text.clone()?)))
@@ -214,6 +218,7 @@ fn filed(config: &Config) -> Vec<(Field, String)> {
     });
     answers.extend(architectures);
     answers.extend(publish.signing.map(|signing| (Field::Signing, signing.as_str().into())));
+    answers.extend(publish.key_max_age_days.map(|days| (Field::KeyMaxAge, days.to_string())));
     answers
 }
 
@@ -326,6 +331,7 @@ impl Draft {
                 },
                 architectures: self.answered(Field::Architectures).map(parse_architectures).transpose()?,
                 signing: self.answered(Field::Signing).map(parse_signing).transpose()?,
+                key_max_age_days: self.answered(Field::KeyMaxAge).map(parse_days).transpose()?,
             },
             publisher: PublisherSection {
                 name: text(Field::Publisher).to_owned(),
@@ -356,6 +362,7 @@ impl Draft {
             Field::Environment => text.parse::<EnvironmentName>().map(drop),
             Field::Architectures => parse_architectures(text).map(drop),
             Field::Signing => parse_signing(text).map(drop),
+            Field::KeyMaxAge => parse_days(text).map(drop),
         }
     }
 
@@ -410,7 +417,8 @@ impl Draft {
             | Field::UserName
             | Field::Environment
             | Field::Architectures
-            | Field::Signing => None,
+            | Field::Signing
+            | Field::KeyMaxAge => None,
         }
     }
 
@@ -429,7 +437,7 @@ impl Draft {
             ],
             Field::Auth => vec![
                 Choice::new("oidc", "recommended: nothing to steal, nothing to rotate"),
-                Choice::new("access-key", "an IAM user's key, sealed into two secrets; you rotate it"),
+                Choice::new("access-key", "an IAM user's key, sealed into a secret; `sbi rotate-keys` replaces it"),
             ],
             Field::Image => self.products.clone(),
             _ => Vec::new(),

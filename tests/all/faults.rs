@@ -4,6 +4,7 @@
 //! `SBI_FAULTS=all` tries every fault at every call; `SBI_FAULTS='Denied at PUT'` those whose title contains the text.
 
 mod call;
+mod destroy;
 mod facts;
 mod fault;
 mod init;

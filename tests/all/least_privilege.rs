@@ -39,6 +39,7 @@ fn config(region: &str) -> Config {
             environment: None,
             architectures: None,
             signing: None,
+            key_max_age_days: None,
         },
         publisher: PublisherSection { name: "Acme".into(), security_contact: "security@acme.example".into() },
     }

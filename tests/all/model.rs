@@ -255,3 +255,20 @@ fn matches_ecr_pattern(text: &str) -> bool {
         part.split(['.', '_', '-']).all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric()))
     })
 }
+
+/// The reminder's one right more: the dates of the user's own keys.
+#[test]
+fn a_reminder_of_old_keys_lets_the_user_see_its_own_keys_and_nothing_else() {
+    let mut config = crate::support::world::config(sbi::model::config::Auth::AccessKey);
+    let before = sbi::model::identity::publishing_policy(&config);
+    config.publish.key_max_age_days = Some(90);
+    config.check().unwrap();
+    let mut after = sbi::model::identity::publishing_policy(&config);
+    let more = after.statements.pop().unwrap();
+    assert_eq!(after, before);
+    let text = sbi::model::iam::PolicyDocument::new(vec![more]).to_json();
+    assert!(text.contains("iam:ListAccessKeys"), "{text}");
+    assert!(text.contains("arn:aws:iam::123456789012:user/sbi-publish-acme-bases"), "{text}");
+    config.publish.auth = sbi::model::config::Auth::Oidc;
+    assert!(config.check().unwrap_err().message().contains("needs an access key"));
+}

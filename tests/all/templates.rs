@@ -1,6 +1,7 @@
 //! What is rendered: judged by programs that nobody here wrote over every combination of options, and executed.
 
 mod documents;
+mod key_age;
 mod linters;
 mod pins;
 mod rescan;
@@ -16,7 +17,7 @@ use sbi::model::desired::RenderedFile;
 use sbi::model::identity::{ReadingRef, SubjectContext};
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
 use sbi::model::pins::Pins;
-use sbi::templates::{self, ACCESS_WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
+use sbi::templates::{self, ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 use serde_yaml_ng::Value;
 
 use crate::support::tools::root;
@@ -69,6 +70,8 @@ fn config(options: Options) -> Config {
     if options.architectures != Architecture::ALL {
         config.publish.architectures = Some(options.architectures.to_vec());
     }
+    // Every other one with an access key reminds of its age.
+    config.publish.key_max_age_days = (options.auth == Auth::AccessKey && options.signing).then_some(90);
     if options.several {
         config.publish.images = templates::images().into_iter().map(|image| image.name).collect();
     }
@@ -110,7 +113,7 @@ pub(super) fn matrix() -> &'static [Combination] {
             let config = config(options);
             let files = rendered(&config);
             let parsed = |path| (path, serde_yaml_ng::from_str(text(&files, path)).unwrap());
-            let workflows = workflows_of(options.auth).map(parsed).collect();
+            let workflows = workflows_of(&config).map(parsed).collect();
             all.push(Combination { name: name.join("-"), options, config, files, workflows });
         }
         all
@@ -118,16 +121,17 @@ pub(super) fn matrix() -> &'static [Combination] {
     &ALL
 }
 
-/// What is rendered for this way to sign in.
-fn workflows_of(auth: Auth) -> impl Iterator<Item = &'static str> {
-    let access = (auth == Auth::Oidc).then_some(ACCESS_WORKFLOW);
-    [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].into_iter().chain(access)
+/// What is rendered of this configuration.
+fn workflows_of(config: &Config) -> impl Iterator<Item = &'static str> + use<> {
+    let access = (config.publish.auth == Auth::Oidc).then_some(ACCESS_WORKFLOW);
+    let age = config.publish.key_max_age_days.map(|_| KEY_AGE_WORKFLOW);
+    [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].into_iter().chain(access).chain(age)
 }
 
 impl Combination {
     /// The paths of its workflows.
     fn paths(&self) -> impl Iterator<Item = &'static str> + use<> {
-        workflows_of(self.config.publish.auth)
+        workflows_of(&self.config)
     }
 
     fn text(&self, path: &str) -> &str {
@@ -171,6 +175,9 @@ fn one_image_renders_these_paths_and_several_render_a_folder_each() {
             }
         }
         paths.retain(|path| !path.starts_with("images/"));
+        let with_access = paths.len();
+        paths.retain(|path| *path != KEY_AGE_WORKFLOW);
+        assert_eq!(with_access > paths.len(), config.publish.key_max_age_days.is_some(), "{name}: a reminder");
         let with_access = paths.len();
         paths.retain(|path| *path != ACCESS_WORKFLOW);
         assert_eq!(with_access > paths.len(), config.publish.auth == Auth::Oidc, "{name}: roles can be tried");

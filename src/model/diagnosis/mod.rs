@@ -85,6 +85,10 @@ pub fn starts(workflow: &WorkflowFile, config: &Config, default_branch: &str, at
             ("release", Some(at)) if at.starts_with("refs/tags/") => add(at.to_owned()),
             ("schedule", None) => add(branch),
             ("schedule", Some(at)) if at == branch => add(branch),
+            // A workflow that is started by hand alone checks a release: the roles open on its tag.
+            ("workflow_dispatch", None) if workflow.events.len() == 1 => {
+                config.outlets().iter().for_each(|outlet| add(format!("refs/tags/{}", outlet.tag)));
+            }
             ("push" | "workflow_dispatch", None) if !usual => add(branch),
             ("push" | "workflow_dispatch", Some(at)) => add(at.to_owned()),
             ("pull_request", None) if !usual => add("refs/pull/1/merge".into()),

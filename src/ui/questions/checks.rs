@@ -30,6 +30,12 @@ pub(super) fn parse_signing(text: &str) -> Result<Signing, Failure> {
         .ok_or_else(|| Failure::usage(format!("`{text}` is neither `keyless` nor `none`")))
 }
 
+/// A number of days, one to ten years.
+pub(super) fn parse_days(text: &str) -> Result<u16, Failure> {
+    let days = text.parse().ok().filter(|days| (1..=3650).contains(days));
+    days.ok_or_else(|| Failure::usage(format!("`{text}` is no number of days from 1 to 3650")))
+}
+
 pub(super) fn parse_architectures(text: &str) -> Result<Vec<Architecture>, Failure> {
     let mut architectures = Vec::new();
     for name in listed_names(text) {

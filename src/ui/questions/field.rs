@@ -19,10 +19,11 @@ pub enum Field {
     Environment,
     Architectures,
     Signing,
+    KeyMaxAge,
 }
 
 impl Field {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Github,
         Self::Visibility,
         Self::Account,
@@ -39,6 +40,7 @@ impl Field {
         Self::Environment,
         Self::Architectures,
         Self::Signing,
+        Self::KeyMaxAge,
     ];
 
     /// The flag that answers it.
@@ -61,6 +63,7 @@ impl Field {
             Self::ReadRoleName => "--read-role-name",
             Self::Architectures => "--arch",
             Self::Signing => "--signing",
+            Self::KeyMaxAge => "--key-max-age",
         }
     }
 
@@ -84,6 +87,7 @@ impl Field {
             Self::ReadRoleName => "aws.read-role",
             Self::Architectures => "publish.architectures",
             Self::Signing => "publish.signing",
+            Self::KeyMaxAge => "publish.key-max-age-days",
         }
     }
 
@@ -107,6 +111,7 @@ impl Field {
             Self::ReadRoleName => "--read-role-name sbi-read",
             Self::Architectures => "--arch amd64,arm64",
             Self::Signing => "--signing keyless",
+            Self::KeyMaxAge => "--key-max-age 90",
         }
     }
 
@@ -128,7 +133,8 @@ impl Field {
             | Self::UserName
             | Self::Environment
             | Self::Architectures
-            | Self::Signing => false,
+            | Self::Signing
+            | Self::KeyMaxAge => false,
         }
     }
 
@@ -150,6 +156,7 @@ impl Field {
             Self::ReadRoleName => "IAM role that reads",
             Self::Architectures => "Architectures",
             Self::Signing => "Signatures",
+            Self::KeyMaxAge => "Reminder of an old access key",
         }
     }
 
@@ -169,6 +176,7 @@ impl Field {
             Self::Environment => "or `none`",
             Self::Architectures => "what the images are built for",
             Self::Signing => "keyless, or none",
+            Self::KeyMaxAge => "in days",
         }
     }
 }

@@ -22,7 +22,7 @@ const RENAMED: Scenario = Scenario {
         "GitHub bigco/images secret AWS_ROLE_ARN",
     ],
     goal: |room| stands_followed(room, "bigco/images", "oidc"),
-    floor: 50,
+    floor: 160,
     beyond: None,
     ..OIDC
 };
@@ -37,7 +37,7 @@ const RENAMED_BY_KEY: Scenario = Scenario {
         "GitHub bigco/images branch main",
     ],
     goal: |room| stands_followed(room, "bigco/images", "access-key"),
-    floor: 30,
+    floor: 25,
     beyond: Some(&RENAMED),
     ..RENAMED
 };

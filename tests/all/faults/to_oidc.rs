@@ -61,7 +61,7 @@ const AFTER: Scenario = Scenario {
         let tags = room.github.repository(REPOSITORY).unwrap().tags;
         assert_eq!(tags.into_keys().collect::<Vec<_>>(), ["v1.0.0"]);
     },
-    floor: 80,
+    floor: 120,
     beyond: None,
 };
 

@@ -8,7 +8,7 @@ use serde_yaml_ng::Value;
 use super::{Combination, matrix, public, rendered, text, write};
 use crate::support::tools::{go, go_tool, node_package, python_tool, root, system_tool};
 use sbi::model::config::Auth;
-use sbi::templates::{ACCESS_WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
+use sbi::templates::{ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 
 /// Runs a program that says nothing when it finds nothing, and shows what it said otherwise.
 pub(super) fn assert_clean(command: &mut Command, what: &str) {
@@ -27,8 +27,9 @@ fn assert_refuses(command: &mut Command, file: &Path, reason: &str) {
 
 /// A rendered file with something changed, in a repository's folder of its own; the path leads to it.
 fn spoiled(folder: &Path, path: &str, change: impl FnOnce(&str) -> String) -> PathBuf {
-    let text = text(&rendered(&public()), path).to_owned();
-    let changed = change(&text);
+    let has = |combination: &&Combination| combination.files.iter().any(|file| file.path == path);
+    let text = matrix().iter().find(has).unwrap_or_else(|| panic!("{path} is not rendered")).text(path);
+    let changed = change(text);
     assert_ne!(text, changed, "{path} is not spoiled");
     let place = folder.join("spoiled").join(path);
     std::fs::create_dir_all(place.parent().unwrap()).unwrap();
@@ -87,6 +88,7 @@ fn the_published_schemas_accept_workflows_and_dependabot() {
         ("vendor.github-workflows", CHECK_WORKFLOW),
         ("vendor.github-workflows", RESCAN_WORKFLOW),
         ("vendor.github-workflows", ACCESS_WORKFLOW),
+        ("vendor.github-workflows", KEY_AGE_WORKFLOW),
         ("vendor.dependabot", ".github/dependabot.yml"),
     ];
     for (schema, path) in files {
@@ -144,7 +146,7 @@ fn hadolint_finds_nothing() {
 fn actionlint_finds_nothing() {
     let (Some(actionlint), Some(_)) = (go_tool("actionlint"), system_tool("shellcheck")) else { return };
     let folder = every_combination();
-    for path in [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, ACCESS_WORKFLOW] {
+    for path in [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, ACCESS_WORKFLOW, KEY_AGE_WORKFLOW] {
         let mut files = in_every_combination(folder.path(), path);
         // The same text needs no second look, and actionlint takes its time for each script.
         let mut seen = std::collections::BTreeSet::new();
@@ -248,7 +250,8 @@ pub(super) fn scripts(workflow: &Value) -> Vec<(String, String)> {
             scripts.push((format!("{job}: {}", step["name"].as_str().unwrap()), script.to_owned()));
         }
     }
-    let least = if workflow["name"] == "Check access to AWS" { 2 } else { 8 };
+    let small = ["Check access to AWS", "Access key age"].contains(&workflow["name"].as_str().unwrap());
+    let least = if small { 2 } else { 8 };
     assert!(scripts.len() >= least, "only {} scripts", scripts.len());
     scripts
 }
@@ -320,7 +323,7 @@ fn only_jobs_that_are_meant_to_have_credentials_and_none_runs_a_dockerfile_or_a_
             let text = serde_yaml_ng::to_string(body).unwrap();
             // `fetch` is the nightly job that reads the registry; it checks out, and runs nothing of, the default branch.
             // `publishing` and `reading` sign in by hand and do nothing else.
-            let trusted = ["publish", "verify", "fetch", "publishing", "reading"].contains(&job);
+            let trusted = ["publish", "verify", "fetch", "publishing", "reading", "age"].contains(&job);
             assert!(trusted || !text.contains("secrets."), "{name}: {job}");
             assert!(trusted || !text.contains("id-token"), "{name}: {job}");
             assert!(trusted || !text.contains("configure-aws-credentials"), "{name}: {job}");
@@ -367,6 +370,7 @@ fn a_credential_reaches_only_the_steps_that_sign_in() {
                 "Pull the tag and compare",
                 "Find the supported releases",
                 "Sign in to the registry",
+                "Ask when the oldest key was made",
             ];
             let signs_in = signing_in.contains(&step);
             assert_eq!(environment.contains("ACCESS_KEY"), signs_in, "{name}: {job}: {step}");

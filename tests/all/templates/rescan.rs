@@ -1,7 +1,7 @@
 //! The nightly workflow: every script executed with stand-ins for the registry, the scanner and GitHub, on good nights
 //! and on bad ones.
 
-mod issue;
+pub(super) mod issue;
 
 use std::collections::BTreeSet;
 use std::path::Path;

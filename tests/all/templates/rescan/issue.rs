@@ -42,7 +42,7 @@ fn telling(releases: &[Value], found: &[(&str, Value)]) -> Run {
 }
 
 /// A GitHub without any issue, and a token for it.
-pub(super) fn tell(run: &mut Run) {
+pub(in crate::templates) fn tell(run: &mut Run) {
     let (issues, posted) = (run.at("issues"), run.at("posted"));
     std::fs::create_dir_all(&posted).unwrap();
     std::fs::write(&issues, "[]").unwrap();
@@ -61,7 +61,7 @@ fn wanted(run: &mut Run) -> Value {
 }
 
 /// What was sent to GitHub: method and path, and the body.
-pub(super) fn sent(run: &Run) -> Vec<(String, Value)> {
+pub(in crate::templates) fn sent(run: &Run) -> Vec<(String, Value)> {
     let mut files: Vec<_> = std::fs::read_dir(run.at("posted")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let read = |path: &Path| {
@@ -72,11 +72,11 @@ pub(super) fn sent(run: &Run) -> Vec<(String, Value)> {
     files.iter().map(|path| read(path)).collect()
 }
 
-fn issue(number: u32, state: &str, author: &str, body: &str) -> Value {
+pub(in crate::templates) fn issue(number: u32, state: &str, author: &str, body: &str) -> Value {
     json!({"number": number, "state": state, "user": {"login": author}, "body": body, "title": "t"})
 }
 
-const BOT: &str = "github-actions[bot]";
+pub(in crate::templates) const BOT: &str = "github-actions[bot]";
 
 fn night(run: &mut Run, issues: &[Value]) -> Vec<(String, Value)> {
     std::fs::write(run.at("issues"), json!(issues).to_string()).unwrap();
