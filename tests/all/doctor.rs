@@ -248,7 +248,7 @@ fn with_an_access_key_the_key_and_its_secrets_are_what_counts() {
     room.init(&["--auth", "access-key", "--no-watch"]).exited(0);
     let ran = room.sbi(&["doctor"]).exited(0);
     assert!(ran.stdout.contains("sign in with an access key of sbi-publish-acme-bases"), "{}", ran.stdout);
-    room.github.age_secret(REPOSITORY, "AWS_ACCESS_KEY_ID", std::time::Duration::from_secs(86_400));
+    room.github.age_secret(REPOSITORY, sbi::model::secrets::ACCESS_KEY_SECRET, std::time::Duration::from_secs(86_400));
     let ran = room.sbi(&["doctor"]).exited(1);
     assert!(ran.stdout.contains("access key of sbi-publish-acme-bases"), "{}", ran.stdout);
     assert!(ran.stderr.contains("`sbi apply` mends it"), "{}", ran.stderr);
