@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 
 use super::{Call, Github, PAGE, escape, next_page, repo_path};
 use crate::failure::{Cause, Failure};
@@ -33,7 +33,6 @@ struct RunAnswer {
     head_branch: Option<String>,
     status: Option<String>,
     conclusion: Option<String>,
-    #[serde(deserialize_with = "time")]
     created_at: Timestamp,
     /// Of the latest attempt, RFC 3339.
     run_started_at: Option<String>,
@@ -66,7 +65,6 @@ struct IssueAnswer {
     html_url: String,
     body: Option<String>,
     user: Option<IssueAuthor>,
-    #[serde(deserialize_with = "time")]
     updated_at: Timestamp,
     /// To GitHub, a pull request is an issue too.
     pull_request: Option<serde_json::Value>,
@@ -97,11 +95,6 @@ fn without_code_scanning(failure: Failure) -> Failure {
         }
         _ => failure,
     }
-}
-
-/// RFC 3339
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 impl Github {

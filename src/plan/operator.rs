@@ -109,6 +109,20 @@ pub(super) fn reading_user(config: &Config) -> Vec<Permission> {
         .into()
 }
 
+/// What observing the user with all that hangs on it takes: whoever deletes it must know.
+pub(super) fn reading_whole_user(config: &Config) -> Vec<Permission> {
+    let resource = config.iam_arn(&format!("user/{}", config.user()));
+    let holdings = [
+        "iam:ListUserPolicies",
+        "iam:ListAttachedUserPolicies",
+        "iam:ListGroupsForUser",
+        "iam:ListMFADevices",
+        "iam:GetLoginProfile",
+    ];
+    let holdings = holdings.map(|action| Permission::Aws { action, resource: resource.clone() });
+    reading_user(config).into_iter().chain(holdings).collect()
+}
+
 /// The AWS actions on resources that the steps of `plan` take, and observing what they made, each once.
 #[must_use]
 pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
@@ -121,14 +135,11 @@ pub fn rotation_rights(config: &Config, plan: &Plan) -> Vec<(&'static str, Strin
     on_resources(plan, reading_user(config))
 }
 
-fn on_resources(plan: &Plan, reading: Vec<Permission>) -> Vec<(&'static str, String)> {
+/// The AWS actions on resources that the steps of `plan`, and looking again by `reading`, take, each once.
+pub(super) fn on_resources(plan: &Plan, reading: Vec<Permission>) -> Vec<(&'static str, String)> {
     let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
-    aws_only(writing.chain(reading))
-}
-
-/// Those among the permissions that are actions on AWS, each once.
-pub(super) fn aws_only(permissions: impl Iterator<Item = Permission>) -> Vec<(&'static str, String)> {
-    let aws: BTreeSet<(&'static str, String)> = permissions
+    let aws: BTreeSet<(&'static str, String)> = writing
+        .chain(reading)
         .filter_map(|permission| match permission {
             Permission::Aws { action, resource } => Some((action, resource)),
             Permission::Github(_) | Permission::GithubScope(_) => None,

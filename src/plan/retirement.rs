@@ -9,7 +9,7 @@ use super::access_keys::Standing;
 use super::destroy::hung_on;
 use super::rotation::{LONGEST_WATCH, period, untouchable, used_by_others};
 use super::setup::{keep, wrong_account};
-use super::step::{KeyEnd, Permission, Step};
+use super::step::{KeyEnd, Step};
 use super::{Plan, StepId};
 use crate::failure::Failure;
 use crate::model::config::Config;
@@ -21,7 +21,7 @@ use crate::model::names::{GitTag, ReleaseTag};
 use crate::model::observed::{KeyObserved, User};
 use crate::model::ownership::ADOPTED_TAG;
 use crate::model::secrets::ACCESS_KEY_SECRET;
-use crate::plan::operator::{aws_only, policy_of, reading_user};
+use crate::plan::operator::{on_resources, policy_of, reading_whole_user};
 
 /// What was asked for, when, and where the repository stands.
 #[derive(Clone, Debug)]
@@ -139,25 +139,10 @@ fn tag(config: &Config) -> GitTag {
     GitTag::new(image, ReleaseTag::preceding("access-check"))
 }
 
-/// What observing takes on AWS: the user, its keys, and what hangs on it.
-fn reading(config: &Config) -> Vec<Permission> {
-    let resource = config.iam_arn(&format!("user/{}", config.user()));
-    let holdings = [
-        "iam:ListUserPolicies",
-        "iam:ListAttachedUserPolicies",
-        "iam:ListGroupsForUser",
-        "iam:ListMFADevices",
-        "iam:GetLoginProfile",
-    ];
-    let holdings = holdings.map(|action| Permission::Aws { action, resource: resource.clone() });
-    reading_user(config).into_iter().chain(holdings).collect()
-}
-
 /// The rights on AWS that `plan`, and looking again after it, take, each once.
 #[must_use]
 pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
-    let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
-    aws_only(writing.chain(reading(config)))
+    on_resources(plan, reading_whole_user(config))
 }
 
 /// Every right on AWS that ending the access key can take, and nothing else: `sbi policy rotator` with OIDC.
@@ -172,5 +157,5 @@ pub fn retirement_policy(config: &Config) -> PolicyDocument {
         Step::DeleteUserPolicy { arn: arn.clone(), name: user.clone() },
         Step::DeleteUser { arn, name: user },
     ];
-    policy_of(config, reading(config).into_iter().chain(steps.iter().flat_map(Step::permissions)))
+    policy_of(config, reading_whole_user(config).into_iter().chain(steps.iter().flat_map(Step::permissions)))
 }

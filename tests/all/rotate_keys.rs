@@ -6,10 +6,12 @@ use jiff::SignedDuration;
 use sbi::model::config::{Auth, Config};
 use sbi::model::iam::PolicyDocument;
 use sbi::model::observed::KeyFacts;
-use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
+use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::plan::operator::rotator_policy;
 use sbi::sandbox::http::{Answer, Weather};
 
+use crate::convergence::fair;
+use crate::support::delivered_key::delivered_key;
 use crate::support::room::{REPOSITORY, Ran, Room, ran};
 
 const USER: &str = "sbi-publish-acme-bases";
@@ -41,12 +43,10 @@ fn only_key(room: &Room) -> KeyFacts {
 /// What a job that starts now gets signs in.
 #[track_caller]
 fn assert_a_job_can_sign_in(room: &Room) -> String {
-    let both = room.github.open_secret(REPOSITORY, ACCESS_KEY_SECRET).unwrap();
-    let uploaded = AccessKey::from_both(&both).unwrap();
+    let delivered = delivered_key(room).unwrap().expect("a key in the secret");
     let keys = room.aws.access_keys(USER);
-    assert!(keys.iter().any(|key| key.id == uploaded.id() && key.active), "{keys:?}");
-    assert!(uploaded.reveal(|secret| room.aws.is_secret_of(uploaded.id(), secret)), "halves of two keys");
-    uploaded.id().to_owned()
+    assert!(keys.iter().any(|key| key.id == delivered && key.active), "{keys:?}");
+    delivered
 }
 
 #[track_caller]
@@ -55,11 +55,6 @@ fn assert_rotated(room: &Room, from: &str) {
     assert_ne!(key.id, from);
     assert_eq!(assert_a_job_can_sign_in(room), key.id);
     room.check_contract();
-}
-
-fn fair(room: &Room) {
-    room.aws.server().set_forecast(|_, _| Weather::Fair);
-    room.github.server().set_forecast(|_, _| Weather::Fair);
 }
 
 fn config() -> Config {

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use sbi::model::secrets::{ACCESS_KEY_SECRET, AccessKey};
+use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::sandbox::github::{RunContext, RunOutcome};
 use sbi::sandbox::http::{Request, Weather};
 
+use crate::support::delivered_key::delivered_key;
 use crate::support::room::{REPOSITORY, Room, is_write};
 
 const USER: &str = "sbi-publish-acme-bases";
@@ -38,9 +39,8 @@ fn merged() -> Room {
 
 #[track_caller]
 fn assert_the_key_works(room: &Room) {
-    let both = room.github.open_secret(REPOSITORY, ACCESS_KEY_SECRET).unwrap();
-    let uploaded = AccessKey::from_both(&both).unwrap();
-    assert!(room.aws.access_keys(USER).iter().any(|key| key.id == uploaded.id() && key.active));
+    let delivered = delivered_key(room).unwrap().expect("a key in the secret");
+    assert!(room.aws.access_keys(USER).iter().any(|key| key.id == delivered && key.active));
 }
 
 #[track_caller]

@@ -6,7 +6,7 @@ use crate::model::config::Config;
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{Purpose, provider_arn};
 use crate::plan::Plan;
-use crate::plan::operator::{aws_only, policy_of};
+use crate::plan::operator::{on_resources, policy_of, reading_whole_user};
 use crate::plan::step::{KeyEnd, Permission, Step};
 
 /// Every right on AWS that taking back what `config` names can take, and nothing else: `sbi policy destroyer`.
@@ -19,8 +19,7 @@ pub fn destroyer_policy(config: &Config) -> PolicyDocument {
 /// The AWS actions on resources that the steps of `plan` take, and looking again after it, each once.
 #[must_use]
 pub fn rights(config: &Config, plan: &Plan) -> Vec<(&'static str, String)> {
-    let writing = plan.nodes().iter().flat_map(|node| node.step.permissions());
-    aws_only(writing.chain(reading(config)))
+    on_resources(plan, reading(config))
 }
 
 /// What looking takes: both kinds of identity, because a publisher may have changed from one to the other.
@@ -44,18 +43,7 @@ fn reading(config: &Config) -> Vec<Permission> {
         ];
         needed.extend(on(config.iam_arn(&format!("role/{name}")), &actions));
     }
-    let actions = [
-        "iam:GetUser",
-        "iam:GetUserPolicy",
-        "iam:ListAccessKeys",
-        "iam:GetAccessKeyLastUsed",
-        "iam:ListUserPolicies",
-        "iam:ListAttachedUserPolicies",
-        "iam:ListGroupsForUser",
-        "iam:ListMFADevices",
-        "iam:GetLoginProfile",
-    ];
-    needed.extend(on(config.iam_arn(&format!("user/{}", config.user())), &actions));
+    needed.extend(reading_whole_user(config));
     needed
 }
 
