@@ -1,7 +1,6 @@
 //! The publishing identity: OIDC provider, role, user, their inline policies and access keys.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_iam::operation::create_access_key::CreateAccessKeyError;
@@ -22,6 +21,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Aws;
 use super::error::{Call, Service};
+use super::settling::Refusal;
 use crate::failure::{Cause, Failure};
 use crate::model::iam::PolicyDocument;
 use crate::model::names::{RoleName, UserName};
@@ -410,18 +410,11 @@ impl Aws {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let started = Instant::now();
-        let mut pauses = self.pace.pauses();
-        loop {
-            let result = attempt().await;
-            let pause = pauses.next().unwrap_or(Duration::ZERO);
-            let passing = |cause: &Cause| matches!(cause, Cause::NotFound | Cause::Throttled { .. });
-            let refused = result.as_ref().is_err_and(|failure| passing(failure.cause()));
-            if !refused || started.elapsed() + pause > self.pace.settling_deadline {
-                return result;
-            }
-            tokio::time::sleep(pause).await;
-        }
+        let refusal = |failure: Failure| match failure.cause() {
+            Cause::NotFound | Cause::Throttled { .. } => Refusal::Passing(failure),
+            _ => Refusal::Final(failure),
+        };
+        self.until_settled(|| async { attempt().await.map_err(refusal) }).await
     }
 }
 

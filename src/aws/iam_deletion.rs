@@ -1,24 +1,15 @@
 //! Taking an identity of CI away again. What is gone already is fine: an answer may have been lost, or a run was
 //! interrupted.
 
-use std::time::{Duration, Instant};
-
 use aws_sdk_iam::operation::delete_role::DeleteRoleError;
 use aws_sdk_iam::operation::delete_role_policy::DeleteRolePolicyError;
 use aws_sdk_iam::operation::delete_user::DeleteUserError;
 use aws_sdk_iam::operation::delete_user_policy::DeleteUserPolicyError;
 
 use super::Aws;
+use super::settling::Refusal;
 use crate::failure::Failure;
 use crate::model::names::{RoleName, UserName};
-
-/// What one request to delete came to.
-enum Deletion {
-    Gone,
-    /// IAM still sees something on it: perhaps what was deleted a moment ago.
-    Conflict(Failure),
-    Refused(Failure),
-}
 
 impl Aws {
     /// Deletes one inline policy of a role.
@@ -40,18 +31,18 @@ impl Aws {
     /// # Errors
     /// When AWS refuses the change, for instance because somebody attached a policy meanwhile.
     pub async fn delete_role(&self, name: &RoleName) -> Result<(), Failure> {
-        self.once_free(|| async {
+        self.until_settled(|| async {
             match self.iam.delete_role().role_name(name.as_str()).send().await {
-                Ok(_) => Deletion::Gone,
+                Ok(_) => Ok(()),
                 Err(error) => match error.as_service_error() {
-                    Some(DeleteRoleError::NoSuchEntityException(_)) => Deletion::Gone,
-                    Some(DeleteRoleError::DeleteConflictException(_)) => Deletion::Conflict(
+                    Some(DeleteRoleError::NoSuchEntityException(_)) => Ok(()),
+                    Some(DeleteRoleError::DeleteConflictException(_)) => Err(Refusal::Passing(
                         self.role_call("iam:DeleteRole", name.as_str()).failed(error).hinted(format!(
                             "`aws iam list-attached-role-policies --role-name {name}` and \
                              `aws iam list-role-policies --role-name {name}` show what is still on it"
                         )),
-                    ),
-                    _ => Deletion::Refused(self.role_call("iam:DeleteRole", name.as_str()).failed(error)),
+                    )),
+                    _ => Err(Refusal::Final(self.role_call("iam:DeleteRole", name.as_str()).failed(error))),
                 },
             }
         })
@@ -77,39 +68,21 @@ impl Aws {
     /// # Errors
     /// When AWS refuses the change, for instance because somebody made a key meanwhile.
     pub async fn delete_user(&self, name: &UserName) -> Result<(), Failure> {
-        self.once_free(|| async {
+        self.until_settled(|| async {
             match self.iam.delete_user().user_name(name.as_str()).send().await {
-                Ok(_) => Deletion::Gone,
+                Ok(_) => Ok(()),
                 Err(error) => match error.as_service_error() {
-                    Some(DeleteUserError::NoSuchEntityException(_)) => Deletion::Gone,
+                    Some(DeleteUserError::NoSuchEntityException(_)) => Ok(()),
                     Some(DeleteUserError::DeleteConflictException(_)) => {
-                        Deletion::Conflict(self.user_call("iam:DeleteUser", name).failed(error).hinted(format!(
+                        Err(Refusal::Passing(self.user_call("iam:DeleteUser", name).failed(error).hinted(format!(
                             "`aws iam list-access-keys --user-name {name}` and \
                              `aws iam list-attached-user-policies --user-name {name}` show what may still be on it"
-                        )))
+                        ))))
                     }
-                    _ => Deletion::Refused(self.user_call("iam:DeleteUser", name).failed(error)),
+                    _ => Err(Refusal::Final(self.user_call("iam:DeleteUser", name).failed(error))),
                 },
             }
         })
         .await
-    }
-
-    /// Repeats `attempt` while IAM still sees what was just taken off.
-    async fn once_free<F: Future<Output = Deletion>>(&self, attempt: impl Fn() -> F) -> Result<(), Failure> {
-        let started = Instant::now();
-        let mut pauses = self.pace.pauses();
-        loop {
-            let failure = match attempt().await {
-                Deletion::Gone => return Ok(()),
-                Deletion::Refused(failure) => return Err(failure),
-                Deletion::Conflict(failure) => failure,
-            };
-            let pause = pauses.next().unwrap_or(Duration::ZERO);
-            if started.elapsed() + pause > self.pace.settling_deadline {
-                return Err(failure);
-            }
-            tokio::time::sleep(pause).await;
-        }
     }
 }

@@ -10,6 +10,7 @@ mod iam_deletion;
 mod preflight;
 #[cfg(feature = "sandbox")]
 mod publisher;
+mod settling;
 mod sts;
 
 use std::iter;
