@@ -7,7 +7,7 @@ mod same_as_moto;
 mod two_images;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -262,9 +262,8 @@ pub(crate) fn fair(room: &Room) {
     room.github.server().set_forecast(|_, _| Weather::Fair);
 }
 
-#[test]
-fn ctrl_c_while_applying_finishes_what_is_under_way_and_the_next_run_goes_on() {
-    let room = Room::new();
+/// What `init` with OIDC leaves when somebody presses Ctrl-C at its first write.
+pub(crate) fn cancelled_at_the_first_write(room: &Room) -> Output {
     let (arrived, first_write) = channel();
     room.aws.server().set_forecast(move |_, request: &Request| {
         if !is_write(request) {
@@ -274,12 +273,18 @@ fn ctrl_c_while_applying_finishes_what_is_under_way_and_the_next_run_goes_on() {
         let _ = arrived.send(());
         Weather::Slow(Duration::from_millis(700))
     });
-    let arguments = [&["init", "--yes", "--no-watch", "--auth", "oidc"], ANSWERS].concat();
+    let arguments = room.init_arguments(&["--auth", "oidc", "--no-watch"]);
     let child = room.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     first_write.recv_timeout(Duration::from_secs(60)).unwrap();
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let output = child.wait_with_output().unwrap();
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn ctrl_c_while_applying_finishes_what_is_under_way_and_the_next_run_goes_on() {
+    let room = Room::new();
+    let output = cancelled_at_the_first_write(&room);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("finishing what is under way"), "{stderr}");

@@ -11,7 +11,8 @@ use std::time::Duration;
 use sbi::sandbox::http::{Answer, Request, Weather};
 use serde_json::Value;
 
-use crate::support::room::{REPOSITORY, Room, is_write, ran};
+use crate::convergence::cancelled_at_the_first_write;
+use crate::support::room::{REPOSITORY, Room, ran};
 
 /// Where the journals of the room's repository are.
 fn folder(room: &Room) -> PathBuf {
@@ -229,21 +230,7 @@ fn after_a_rename_the_journal_is_under_the_new_name() {
 #[test]
 fn a_cancelled_run_is_told_as_cancelled() {
     let room = Room::new();
-    let (arrived, first_write) = channel();
-    room.aws.server().set_forecast(move |_, request: &Request| {
-        if !is_write(request) {
-            return Weather::Fair;
-        }
-        // Only the first is waited for.
-        let _ = arrived.send(());
-        Weather::Slow(Duration::from_millis(700))
-    });
-    let arguments = room.init_arguments(&["--auth", "oidc", "--no-watch"]);
-    let child = room.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    first_write.recv_timeout(Duration::from_secs(60)).unwrap();
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert_eq!(cancelled_at_the_first_write(&room).status.code(), Some(130));
     let story = last(&room);
     assert_eq!(story["outcome"], "cancelled");
     assert_eq!(state(&story, "release"), "not started");

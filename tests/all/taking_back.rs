@@ -15,12 +15,12 @@ use sbi::model::lock::LOCK_FILE;
 use sbi::model::observed::*;
 use sbi::model::ownership::{ADOPTED_TAG, Claimant, OWNER_ID_TAG, OWNER_TAG};
 use sbi::model::secrets::ACCESS_KEY_SECRET;
+use sbi::plan::Plan;
 use sbi::plan::destroy::{Wish, plan_destroy};
 use sbi::plan::setup::{followed, plan_setup};
 use sbi::plan::step::{Produced, Step};
-use sbi::plan::{Plan, StepId};
 
-use crate::planning::{IMAGES, any_desired, any_world, at, lines, run};
+use crate::planning::{IMAGES, any_desired, any_world, at, lines, run, without_edge};
 use crate::support::world::{Hit, World, desired, desired_of, nothing};
 
 const ALL: Wish = Wish { delete_images: true, delete_repository: false, by_pull_request: false };
@@ -348,11 +348,6 @@ proptest! {
     }
 }
 
-fn depends_on(plan: &Plan, index: usize, on: usize) -> bool {
-    let needs = &plan.nodes()[index].needs;
-    needs.iter().any(|need| need.index() == on || depends_on(plan, need.index(), on))
-}
-
 /// Each edge is there for a reason: without it, some pace breaks a promise or what IAM and ECR insist on.
 #[test]
 fn every_edge_that_is_dropped_breaks_the_run() {
@@ -369,17 +364,7 @@ fn every_edge_that_is_dropped_breaks_the_run() {
         let mut checked = 0;
         for index in 0..plan.nodes().len() {
             for dropped in &plan.nodes()[index].needs {
-                let others = plan.nodes()[index].needs.iter().filter(|need| *need != dropped);
-                if others.into_iter().any(|other| depends_on(&plan, other.index(), dropped.index())) {
-                    continue;
-                }
-                let mut mutant = Plan::default();
-                let mut ids = Vec::new();
-                for (other, node) in plan.nodes().iter().enumerate() {
-                    let needs = node.needs.iter().filter(|need| other != index || *need != dropped);
-                    let needs: Vec<StepId> = needs.map(|need| ids[need.index()]).collect();
-                    ids.push(mutant.add(node.step.clone(), needs));
-                }
+                let Some(mutant) = without_edge(&plan, index, *dropped) else { continue };
                 let slow = plan.node(*dropped).step.clone();
                 let mut world = World::new(observed.clone());
                 *world.holdings.borrow_mut() = holdings.clone();
