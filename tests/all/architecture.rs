@@ -10,11 +10,15 @@ use crate::support::tools;
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli", "commands"]),
     ("cli", &["model", "ui"]),
-    ("commands", &["apply", "cli", "journal", "live", "model", "plan", "rehearsal", "sandbox", "templates", "ui"]),
+    (
+        "commands",
+        &["apply", "cli", "journal", "live", "merge", "model", "plan", "rehearsal", "sandbox", "templates", "ui"],
+    ),
     ("live", &["apply", "aws", "github", "model", "plan", "registry"]),
     ("apply", &["plan", "model"]),
     ("journal", &["apply", "model", "plan"]),
-    ("plan", &["model"]),
+    ("plan", &["merge", "model"]),
+    ("merge", &["model"]),
     ("aws", &["model"]),
     ("github", &["model", "transport"]),
     ("registry", &["model", "transport"]),
@@ -44,7 +48,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("clap", &["cli", "commands", "main"]),
 ];
 
-const PURE: &[&str] = &["src/model", "src/plan", "src/templates", "src/ui/questions"];
+const PURE: &[&str] = &["src/merge", "src/model", "src/plan", "src/templates", "src/ui/questions"];
 const IMPURE: &[&str] = &[
     "async ",
     ".await",
