@@ -186,7 +186,8 @@ impl Live {
         let today = found.and_then(|found| GithubRepositoryName::new(&found.full_name).ok());
         let repository = today.as_ref().unwrap_or(&config.github.repository);
         // Asked by name, whatever the list said: to a token that may not see them the list is empty.
-        let ours = [config.publish.environment.clone(), config.rescan_environment()].into_iter().flatten();
+        let ours = [config.publish.environment.clone(), config.rescan_environment(), config.update_environment()];
+        let ours = ours.into_iter().flatten();
         let environments = ours.filter(|_| found.is_some()).map(|name| async move {
             Ok((name.to_string(), self.github.environment_holdings(repository, &name).await?))
         });
