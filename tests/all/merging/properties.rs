@@ -9,6 +9,12 @@ use serde_yaml_ng::Value;
 use super::edits::{Edit, Inventory};
 use super::{rendered, workflows};
 
+/// A merge of a whole workflow takes its time without optimization; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases / 4, failure_persistence: None, ..usual }
+}
+
 /// How a publisher's editor or formatter leaves the whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Habit {
@@ -140,7 +146,7 @@ fn tells(clean: &Clean) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn what_both_sides_did_is_in_the_result_or_told((path, our_edits, their_edits) in scenes(), habit in habits()) {
@@ -212,6 +218,43 @@ proptest! {
         prop_assert_eq!(text(merge(base, base, &theirs)), Some(theirs));
         prop_assert_eq!(text(merge(base, &ours, base)), Some(ours.clone()));
         prop_assert_eq!(text(merge(base, &ours, &ours)), Some(ours));
+    }
+}
+
+/// Slips of the hand: so many characters behind a place are replaced by others that mean something to YAML.
+fn slips() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, String)>> {
+    let text = "([-#:&*!|>'\"%@,{}\\[\\] \t\n\r]|- |  |: | #|\r\n|é|x){0,4}";
+    proptest::collection::vec((any::<prop::sample::Index>(), 0..4_usize, text), 1..4)
+}
+
+fn slipped(text: &str, slips: &[(prop::sample::Index, usize, String)]) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for (at, length, new) in slips {
+        let at = at.index(chars.len());
+        let end = (at + length).min(chars.len());
+        chars.splice(at..end, new.chars());
+    }
+    chars.into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_is_in_the_file_nothing_panics_and_nothing_is_lost((path, our_edits, _) in scenes(), slips in slips()) {
+        let base = rendered(path);
+        let Some(ours) = all(&our_edits, base) else { return Ok(()) };
+        let theirs = slipped(base, &slips);
+        if let Merged::Clean(clean) = merge(base, &ours, &theirs) {
+            let was: Vec<&str> = base.lines().map(str::trim).collect();
+            let is: Vec<&str> = clean.text.lines().map(str::trim).collect();
+            for line in theirs.lines().map(str::trim).filter(|line| !was.contains(line) && !line.contains("uses")) {
+                let part = |text: &&str| text.contains(line) || line.contains(*text) && text.len() > 3;
+                prop_assert!(is.iter().any(part), "{line:?} is lost");
+            }
+            let Merged::Clean(again) = merge(base, &ours, &clean.text) else { panic!("a second run is a conflict") };
+            prop_assert!(again.text == clean.text, "a second run does something else");
+        }
     }
 }
 
