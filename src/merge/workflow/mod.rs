@@ -42,12 +42,8 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Merged {
 
 fn merged(base: &str, ours: &str, theirs: &str) -> Result<Clean, Vec<Hunk>> {
     let whole = |why: String| {
-        vec![Hunk {
-            place: format!("the whole file: {why}"),
-            base: base.into(),
-            ours: ours.into(),
-            theirs: theirs.into(),
-        }]
+        let [base, ours, theirs] = differing([base, ours, theirs]);
+        vec![Hunk { place: format!("the whole file: {why}"), base, ours, theirs }]
     };
     let read = |text, whose: &str| read::read(text).map_err(|why| whole(format!("{why}, in the {whose} text")));
     let unsafe_to_merge = || whole("it could not be merged safely".to_owned());
@@ -97,6 +93,16 @@ fn merged(base: &str, ours: &str, theirs: &str) -> Result<Clean, Vec<Hunk>> {
 
 fn meaning(document: &Document<'_>) -> Value {
     Value::of(&document.root, Some(document)).shaped(&[])
+}
+
+/// The texts without the lines at both ends that all have.
+fn differing(texts: [&str; 3]) -> [String; 3] {
+    let lines = texts.map(|text| text.lines().collect::<Vec<_>>());
+    let shortest = lines.iter().map(Vec::len).min().unwrap_or(0);
+    let same = |of: &dyn Fn(&Vec<&str>) -> usize| lines.iter().all(|all| all[of(all)] == lines[0][of(&lines[0])]);
+    let first = (0..shortest).take_while(|&at| same(&|_| at)).count();
+    let last = (1..=shortest - first).take_while(|&at| same(&|all| all.len() - at)).count();
+    lines.each_ref().map(|all| all[first..all.len() - last].join("\n"))
 }
 
 /// Every comment that the publisher wrote is still there.

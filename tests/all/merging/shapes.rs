@@ -129,7 +129,23 @@ fn comments_come_and_go_with_ours_and_stay_with_theirs() {
 fn what_a_publisher_said_about_a_thing_keeps_it() {
     let base = "a: 1\nb: 1\n";
     assert_eq!(conflict(base, "b: 1\n", "# Mine.\na: 1\nb: 1\n"), ["a: this version removes it"]);
-    assert_eq!(clean(base, "b: 1\n", "a: 1\n\n# Mine.\nb: 1\n"), "\n# Mine.\nb: 1\n");
+    assert_eq!(clean(base, "b: 1\n", "a: 1\n\n# Mine.\nb: 1\n"), "# Mine.\nb: 1\n");
+}
+
+#[test]
+fn what_goes_leaves_no_gap() {
+    let all = "a:\n  b: 1\n\n  c: 1\n\n  d: 1\n\ne: 1\n";
+    for without in ["  b: 1\n\n", "  c: 1\n\n", "\n  d: 1\n"] {
+        let ours = all.replacen(without, "", 1);
+        let (theirs, wanted) = (all.replace("e: 1", "e: 2"), ours.replace("e: 1", "e: 2"));
+        assert_eq!(clean(all, &ours, &theirs), wanted);
+        assert_eq!(clean(all, &ours, &theirs.replace('\n', "\r\n")), wanted.replace('\n', "\r\n"));
+    }
+    assert_eq!(
+        clean(all, "a:\n  b: 1\n\n  c: 1\n\n  d: 1\n", "f: 1\n\na:\n  b: 1\n\n  c: 1\n\n  d: 1\n\ne: 1"),
+        "f: 1\n\na:\n  b: 1\n\n  c: 1\n\n  d: 1"
+    );
+    assert_eq!(clean(all, "e: 1\n", &all.replace("e: 1", "e: 2")), "e: 2\n");
 }
 
 #[test]

@@ -47,20 +47,16 @@ impl Weave<'_> {
         let text = self.theirs.text;
         let lead = self.theirs.lead(child).start;
         let mut end = self.theirs.end(child);
+        if first && !last {
+            let next = self.theirs.line_start(text.len() - text[end..].trim_start().len());
+            end = self.theirs.line_end(self.theirs.line_start(next - 1));
+        }
         if lead == 0 {
             return 0..self.theirs.next_line(end);
         }
         let mut start = self.theirs.line_end(self.theirs.line_start(lead - 1));
         while !first && start > 0 && self.theirs.is_blank(self.theirs.line_start(start)..start) {
             start = self.theirs.line_end(self.theirs.line_start(self.theirs.line_start(start) - 1));
-        }
-        while first && !last {
-            let next = self.theirs.next_line(end);
-            let next_end = self.theirs.line_end(next);
-            if next == text.len() || !self.theirs.is_blank(next..next_end) {
-                break;
-            }
-            end = next_end;
         }
         start..end
     }

@@ -70,7 +70,7 @@ impl Weave<'_> {
     pub(super) fn replace(&mut self, three: Three<'_>, place: &Place) -> Written {
         let (ours, theirs) = (three.ours, three.theirs);
         let is_line = |child: &Child| matches!(&child.value.kind, Kind::Scalar { style, .. } if !matches!(style, Style::Block { .. }));
-        if (three.flow || is_line(ours)) && (three.flow || is_line(theirs)) {
+        if three.flow || is_line(ours) && is_line(theirs) {
             let node = &theirs.value;
             let written = &self.ours.text[ours.value.range.clone()];
             let text = if ours.value.is_flow_collection() && !written.contains(['\n', '#']) {
