@@ -1,6 +1,8 @@
 //! Three-way merging of one file: what this version renders, what the last render was, and what the publisher made of
 //! it. Pure. A merge is either whole or no merge at all: no text with markers in it leaves this module.
 
+pub mod workflow;
+
 /// What became of three texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merged {
