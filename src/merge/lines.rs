@@ -61,7 +61,7 @@ fn whole(text: &str) -> Merged {
 
 /// How a line is named; `index` counts from 0.
 fn place(index: usize) -> String {
-    format!("line {}", index + 1)
+    super::line_place(index + 1)
 }
 
 #[cfg(test)]

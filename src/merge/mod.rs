@@ -1,6 +1,7 @@
 //! Three-way merging of one file: what this version renders, what the last render was, and what the publisher made of
 //! it. Pure. A merge is either whole or no merge at all: no text with markers in it leaves this module.
 
+pub mod checks;
 pub mod lines;
 
 /// What became of three texts.
@@ -62,4 +63,9 @@ impl Reader {
         let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
         if is_yaml && path.starts_with(".github/") { Self::Github } else { Self::Others }
     }
+}
+
+/// How a line is named; the first one is 1.
+fn line_place(number: usize) -> String {
+    format!("line {number}")
 }
