@@ -9,7 +9,7 @@ use super::access;
 use super::objects::{self, Commit, Entry, Files, Mode, Person};
 use super::reply::{Reply, created, no_content, not_found, ok, refusal, unprocessable};
 use super::routes::{Call, missing};
-use super::world::{Repository, World, stamp};
+use super::world::{Pull, Repository, World, stamp};
 use crate::sandbox::http::Answer;
 
 /// The repository, unless it has no commit yet: GitHub refuses git data then.
@@ -120,11 +120,15 @@ pub(super) fn delete_ref(world: &mut World, call: &Call<'_>) -> Reply {
     if name.strip_prefix("refs/tags/").is_some_and(immutable) {
         return Err(unprocessable("Cannot delete a tag that an immutable release uses"));
     }
+    let now = world.now();
     let repository = world.repository_mut(call.repository)?;
-    repository.refs.remove(&name);
+    let tip = repository.refs.remove(&name).unwrap_or_default();
     // A pull request can't outlive the branch that it comes from.
-    for pull in &mut repository.pulls {
-        pull.open &= name.strip_prefix("refs/heads/") != Some(&pull.head);
+    let from_it = |pull: &&mut Pull| name.strip_prefix("refs/heads/") == Some(&pull.head);
+    for pull in repository.pulls.iter_mut().filter(|pull| pull.open).filter(from_it) {
+        pull.open = false;
+        pull.closed = Some((tip.clone(), now));
+        pull.updated = now;
     }
     no_content()
 }
@@ -383,6 +387,10 @@ fn place(repository: &mut Repository, files: &mut Files, path: &str, entry: &Val
 pub(super) fn get_blob(world: &mut World, call: &Call<'_>) -> Reply {
     let repository = with_history(world, call)?;
     let id = call.parameter(0);
+    if id.len() != 40 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        let message = "The sha parameter must be exactly 40 characters and contain only [0-9a-f].";
+        return Err(unprocessable(message));
+    }
     let bytes = repository.objects.blob(id).ok_or_else(not_found)?;
     ok(&json!({
         "content": STANDARD.encode(bytes), "encoding": "base64", "sha": id, "size": bytes.len(),

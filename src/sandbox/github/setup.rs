@@ -121,10 +121,18 @@ pub(super) fn snapshot(world: &World, full_name: &str) -> Option<RepositorySnaps
             .map(|pull| PullRequestSnapshot {
                 number: pull.number,
                 title: pull.title.clone(),
+                body: pull.body.clone().unwrap_or_default(),
+                draft: pull.draft,
                 head: pull.head.clone(),
                 base: pull.base.clone(),
                 open: pull.open,
                 merged: pull.merged.is_some(),
+                comments: repository
+                    .comments
+                    .iter()
+                    .filter(|comment| comment.number == pull.number)
+                    .map(|comment| (comment.login.clone(), comment.body.clone()))
+                    .collect(),
             })
             .collect(),
         runs: repository
@@ -425,6 +433,57 @@ impl GithubStandIn {
         let mut world = lock(&self.shared.world);
         let id = world.full_named(full_name)?;
         super::pulls::merge_pull(&mut world, id, number).ok()
+    }
+
+    /// A person closes a pull request in the browser and leaves its branch.
+    pub fn close_pull_request(&self, full_name: &str, number: u64) {
+        let now = lock(&self.shared.world).now();
+        self.arrange(full_name, |repository| {
+            let branches = repository.refs.clone();
+            if let Some(pull) = repository.pulls.iter_mut().find(|pull| pull.number == number && pull.open) {
+                let tip = branches.get(&format!("refs/heads/{}", pull.head)).cloned().unwrap_or_default();
+                pull.open = false;
+                pull.closed = Some((tip, now));
+            }
+        });
+    }
+
+    /// Makes files on the default branch executable, as a person with a clone would have done.
+    pub fn make_executable(&self, full_name: &str, paths: &[&str]) {
+        let Ok(person) = lock(&self.shared.world).person() else { return };
+        self.arrange(full_name, |repository| {
+            let Some(parent) = repository.head().cloned() else { return };
+            let mut files = repository.files_at(Some(&parent));
+            for path in paths {
+                if let Some(entry) = files.get_mut(*path) {
+                    entry.mode = Mode::Executable;
+                }
+            }
+            let commit = repository.write_commit(Some(&parent), &files, &person, "chmod", false);
+            repository.refs.insert(format!("refs/heads/{}", repository.default_branch), commit);
+        });
+    }
+
+    /// Message and tree of a commit and of all that it stands on, the newest first.
+    #[must_use]
+    pub fn history(&self, full_name: &str, commit: &str) -> Vec<(String, String)> {
+        let world = lock(&self.shared.world);
+        let found = world.full_named(full_name).and_then(|id| world.repository(id).ok());
+        let commits = found.into_iter().flat_map(|repository| {
+            let ids = repository.objects.history(commit).into_iter();
+            ids.filter_map(|id| repository.objects.commit(&id))
+                .map(|commit| (commit.message.clone(), commit.tree.clone()))
+        });
+        commits.collect()
+    }
+
+    /// The paths at a commit that may be executed.
+    #[must_use]
+    pub fn executables(&self, full_name: &str, commit: &str) -> BTreeSet<String> {
+        let world = lock(&self.shared.world);
+        let found = world.full_named(full_name).and_then(|id| world.repository(id).ok());
+        let files = found.and_then(|repository| repository.objects.files(commit)).unwrap_or_default();
+        files.into_iter().filter(|(_, entry)| entry.mode == Mode::Executable).map(|(path, _)| path).collect()
     }
 
     /// The token is no longer accepted.

@@ -85,6 +85,8 @@ pub(super) struct Repository {
     pub(super) alerts: Option<Vec<Alert>>,
     /// `None` when issues are switched off.
     pub(super) issues: Option<Vec<Issue>>,
+    /// On issues and pull requests, in the order of their writing.
+    pub(super) comments: Vec<Comment>,
     pub(super) variables: BTreeMap<String, String>,
     pub(super) rulesets: Vec<Ruleset>,
     /// Branch → classic protection.
@@ -189,6 +191,15 @@ pub(super) struct Issue {
     pub(super) title: String,
     pub(super) body: String,
     pub(super) open: bool,
+    pub(super) created: Timestamp,
+}
+
+pub(super) struct Comment {
+    pub(super) id: u64,
+    /// Of the issue or pull request.
+    pub(super) number: u64,
+    pub(super) login: String,
+    pub(super) body: String,
     pub(super) created: Timestamp,
 }
 
@@ -335,6 +346,7 @@ impl World {
             runs: Vec::new(),
             alerts: None,
             issues: Some(Vec::new()),
+            comments: Vec::new(),
             variables: BTreeMap::new(),
             rulesets: Vec::new(),
             protection: BTreeMap::new(),
@@ -346,6 +358,11 @@ impl World {
 }
 
 impl Repository {
+    /// Whether pull requests can be drafts here: in every public repository, in private ones with a plan for teams.
+    pub(super) fn has_drafts(&self, owner: &Account) -> bool {
+        !self.private || !matches!(owner.plan.as_str(), "free" | "pro")
+    }
+
     /// Of the next issue or pull request: they are numbered together.
     pub(super) fn next_number(&self) -> u64 {
         let issues = self.issues.iter().flatten().map(|issue| issue.number);

@@ -153,6 +153,9 @@ fn emulate_answers_the_same() {
 
     let blob = json!({"content": "aGVsbG8K", "encoding": "base64"});
     both("blob", "POST", &at("git/blobs"), blob, &["/sha"]);
+    let members = &["/sha", "/size", "/encoding"];
+    both("blob by id", "GET", &at("git/blobs/ce013625030ba8dba906f756967f9e9ca394464a"), none(), members);
+    both("no such blob", "GET", &at(&format!("git/blobs/{}", "0".repeat(40))), none(), &["/message"]);
     let entries = json!([
         {"path": "sbi.toml", "mode": "100644", "type": "blob", "content": "x = 1\n"},
         {"path": "images/base/run.sh", "mode": "100755", "type": "blob", "content": "#!/bin/sh\n"},
@@ -196,6 +199,16 @@ fn emulate_answers_the_same() {
     both("pull request", "POST", &at("pulls"), pull.clone(), members);
     both("pull request twice", "POST", &at("pulls"), pull, &["/message"]);
     both("pull requests", "GET", &at("pulls?head=octo-publisher:side"), none(), &["/0/title", "/0/head/ref"]);
+    let texts = json!({"title": "Update", "body": "why else"});
+    both("pull request described", "PATCH", &at("pulls/1"), texts, &["/title", "/body", "/state", "/number"]);
+    let comment = json!({"body": "because"});
+    both("comment", "POST", &at("issues/1/comments"), comment, &["/body", "/user/login"]);
+    both("comments", "GET", &at("issues/1/comments"), none(), &["/0/body"]);
+    both("comment on nothing", "POST", &at("issues/99/comments"), json!({"body": "b"}), &["/message"]);
+    let closed = &["/state", "/merged", "/title"];
+    both("pull request closed", "PATCH", &at("pulls/1"), json!({"state": "closed"}), closed);
+    let filter = "pulls?state=closed&head=octo-publisher:side&sort=created&direction=desc";
+    both("closed pull requests", "GET", &at(filter), none(), &["/0/title", "/0/head/ref", "/0/state", "/0/merged_at"]);
     both("no pull requests", "GET", &at("pulls?head=octo-publisher:none"), none(), &[""]);
 
     let release = json!({"tag_name": "v1.0.0", "target_commitish": "main", "name": "v1.0.0", "body": "notes"});
