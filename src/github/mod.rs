@@ -1,5 +1,6 @@
 //! The GitHub adapter: one client, its timeouts, retries and proxy. octocrab stays in here; nothing is decided here.
 
+mod action_repositories;
 mod activity;
 mod answers;
 mod blobs;

@@ -2,6 +2,7 @@
 
 mod access;
 mod access_key;
+pub mod pins;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
 pub mod runs;

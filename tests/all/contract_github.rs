@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use sbi::failure::{Cause, Failure};
 use sbi::github::{Delivered, Github, Settings, Timing};
+use sbi::model::action_repository::TagTarget;
 use sbi::model::commit::{Commit, Delivery, OpenPullRequest};
 use sbi::model::config::Visibility;
 use sbi::model::git::{BlobId, CommitId};
@@ -417,6 +418,15 @@ async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
     github.close_pull_request(&repository, "sbi/setup", &open, "nothing is left of it").await.unwrap();
     // GitHub's example of a closed pull request was merged.
     assert_eq!(github.turned_down(&repository, "new-topic").await.unwrap(), None);
+    let action = github.action_repository(&repository).await.unwrap();
+    assert!(action.tags.is_empty() && action.default_branch == "master", "GitHub's example has branches alone");
+    let target = TagTarget { object: "940bd336248efae0f9ee5bc7b2d5c985887b16ac".into(), annotated: true };
+    let tagged = github.tagged_commit(&repository, "v0.0.1", &target).await.unwrap();
+    assert_eq!(tagged.commit.as_str(), "c3d0be41ecbe669545ee3e94d31ed9a4bc91ee3c");
+    assert!(tagged.release.is_some_and(|release| release.published.is_some() && !release.prerelease));
+    assert!(github.branch_with(&repository, &tagged.commit, "master", &[]).await.unwrap().is_some());
+    // GitHub's example of a blob is not the one of this id, which is noticed.
+    assert!(github.blobs(&repository, &[BlobId::of(b"x")].into()).await.is_err());
     github.create_release(&repository, &"v1.0.0".parse().unwrap(), "notes", &parent).await.unwrap();
     github.delete_secret(&repository, "AWS_REGION").await.unwrap();
     let held = github.environment_holdings(&repository, &"release".parse().unwrap()).await.unwrap();

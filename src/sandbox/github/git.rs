@@ -31,18 +31,36 @@ pub(super) fn pages(world: &World, repository: &Repository, base: &str) -> Strin
     format!("{base}/{}", world.full_name(repository))
 }
 
-fn reference(root: &str, name: &str, id: &str) -> Value {
+fn reference(repository: &Repository, root: &str, name: &str, id: &str) -> Value {
+    let kind = if repository.objects.tag(id).is_some() { "tag" } else { "commit" };
     json!({
         "ref": name, "node_id": format!("REF_{name}"), "url": format!("{root}/git/{name}"),
-        "object": {"type": "commit", "sha": id, "url": format!("{root}/git/commits/{id}")},
+        "object": {"type": kind, "sha": id, "url": format!("{root}/git/{kind}s/{id}")},
     })
+}
+
+/// An annotated tag by its own id; a lightweight one has none.
+pub(super) fn get_tag(world: &mut World, call: &Call<'_>) -> Reply {
+    let repository = with_history(world, call)?;
+    let id = call.parameter(0);
+    let tag = repository.objects.tag(id).ok_or_else(not_found)?;
+    let root = root(world, repository, call.base);
+    let kind = if repository.objects.tag(&tag.object).is_some() { "tag" } else { "commit" };
+    ok(&json!({
+        "node_id": format!("TA_{id}"), "tag": tag.name, "sha": id, "url": format!("{root}/git/tags/{id}"),
+        "message": tag.message, "tagger": person(&tag.tagger),
+        "object": {"sha": tag.object, "type": kind, "url": format!("{root}/git/{kind}s/{}", tag.object)},
+        "verification": {
+            "verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null,
+        },
+    }))
 }
 
 pub(super) fn get_ref(world: &mut World, call: &Call<'_>) -> Reply {
     let repository = with_history(world, call)?;
     let name = format!("refs/{}", call.parameter(0));
     let id = repository.refs.get(&name).ok_or_else(not_found)?;
-    ok(&reference(&root(world, repository, call.base), &name, id))
+    ok(&reference(repository, &root(world, repository, call.base), &name, id))
 }
 
 pub(super) fn matching_refs(world: &mut World, call: &Call<'_>) -> Reply {
@@ -50,7 +68,7 @@ pub(super) fn matching_refs(world: &mut World, call: &Call<'_>) -> Reply {
     let start = format!("refs/{}", call.parameter(0));
     let root = root(world, repository, call.base);
     let found = repository.refs.iter().filter(|(name, _)| name.starts_with(&start));
-    call.page().array(found.map(|(name, id)| reference(&root, name, id)).collect())
+    call.page().array(found.map(|(name, id)| reference(repository, &root, name, id)).collect())
 }
 
 pub(super) fn create_ref(world: &mut World, call: &Call<'_>) -> Reply {
@@ -76,7 +94,7 @@ pub(super) fn create_ref(world: &mut World, call: &Call<'_>) -> Reply {
     }
     world.repository_mut(call.repository)?.refs.insert(name.clone(), id.clone());
     let repository = world.repository(call.repository)?;
-    created(&reference(&root(world, repository, call.base), &name, &id))
+    created(&reference(repository, &root(world, repository, call.base), &name, &id))
 }
 
 pub(super) fn update_ref(world: &mut World, call: &Call<'_>) -> Reply {
@@ -104,7 +122,7 @@ pub(super) fn update_ref(world: &mut World, call: &Call<'_>) -> Reply {
     repository.refs.insert(name.clone(), id.clone());
     repository.updated = now;
     let repository = world.repository(call.repository)?;
-    ok(&reference(&root(world, repository, call.base), &name, &id))
+    ok(&reference(repository, &root(world, repository, call.base), &name, &id))
 }
 
 pub(super) fn delete_ref(world: &mut World, call: &Call<'_>) -> Reply {

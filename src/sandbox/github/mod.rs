@@ -16,6 +16,7 @@ mod accounts;
 mod branches;
 mod claims;
 mod comments;
+mod compare;
 mod contents;
 mod environments;
 mod findings;

@@ -7,8 +7,8 @@ use super::access::{self, Need};
 use super::reply::{Page, Reply, refusal, unprocessable};
 use super::world::World;
 use super::{
-    accounts, branches, comments, contents, environments, findings, git, graphql, pulls, releases, repository, runs,
-    settings,
+    accounts, branches, comments, compare, contents, environments, findings, git, graphql, pulls, releases, repository,
+    runs, settings,
 };
 use crate::sandbox::http::{Answer, Request};
 
@@ -228,11 +228,14 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("DELETE", ["git", "refs", name @ ..]) => (contents_write, git::delete_ref, joined(name)),
         ("GET", ["git", "commits", id]) => (contents_read, git::get_commit, one(id)),
         ("POST", ["git", "commits"]) => (contents_write, git::create_commit, none()),
+        ("GET", ["git", "tags", id]) => (contents_read, git::get_tag, one(id)),
         ("GET", ["git", "trees", id @ ..]) => (contents_read, git::get_tree, joined(id)),
         ("POST", ["git", "trees"]) => (contents_write, git::create_tree, none()),
         ("GET", ["git", "blobs", id]) => (contents_read, git::get_blob, one(id)),
         ("POST", ["git", "blobs"]) => (contents_write, git::create_blob, none()),
 
+        ("GET", ["compare", sides @ ..]) => (contents_read, compare::compare, joined(sides)),
+        ("GET", ["commits", id, "branches-where-head"]) => (contents_read, compare::branches_where_head, one(id)),
         ("GET", ["commits"]) => (contents_read, branches::list_commits, none()),
         ("GET", ["branches"]) => (contents_read, branches::list, none()),
         ("GET", ["branches", name @ .., "protection"]) => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::objects::{Files, Mode};
+use super::objects::{Files, Mode, Tag};
 use super::world::{
     Account, Alert, DeploymentPolicy, Environment, Issue, Limit, Pattern, Release, Repository, Rules, Ruleset, Run,
     Secret, World, unguessable,
@@ -47,6 +47,7 @@ pub(super) fn world(options: GithubOptions) -> World {
         scopes: token_scopes,
         expired: false,
         sso: BTreeSet::new(),
+        walled: BTreeSet::new(),
         limit: Limit::Remaining(HOURLY_LIMIT),
         used: 0,
         repositories: BTreeMap::new(),
@@ -223,6 +224,64 @@ impl GithubStandIn {
                 repository.refs.insert(format!("refs/tags/{tag}"), head);
             }
         });
+    }
+
+    /// A lightweight tag on any commit; one of that name moves.
+    pub fn tag_commit(&self, full_name: &str, tag: &str, commit: &str) {
+        self.arrange(full_name, |repository| {
+            repository.refs.insert(format!("refs/tags/{tag}"), commit.to_owned());
+        });
+    }
+
+    /// An annotated tag on a commit, or on another annotated tag by its id. Returns its own id.
+    pub fn annotate_tag(&self, full_name: &str, tag: &str, object: &str) -> Option<String> {
+        let tagger = lock(&self.shared.world).person().ok()?;
+        let mut made = None;
+        self.arrange(full_name, |repository| {
+            let (object, name, message) = (object.to_owned(), tag.to_owned(), format!("{tag}\n"));
+            let id = repository.objects.put_tag(Tag { object, name, tagger, message });
+            repository.refs.insert(format!("refs/tags/{tag}"), id.clone());
+            made = Some(id);
+        });
+        made
+    }
+
+    /// A release of a tag that is there, published now; it starts nothing.
+    pub fn publish_release(&self, full_name: &str, tag: &str, prerelease: bool) {
+        let (id, now) = {
+            let mut world = lock(&self.shared.world);
+            (world.id(), world.now())
+        };
+        self.arrange(full_name, |repository| {
+            repository.releases.push(Release {
+                id,
+                tag: tag.to_owned(),
+                target: repository.default_branch.clone(),
+                name: Some(tag.to_owned()),
+                body: None,
+                draft: false,
+                prerelease,
+                immutable: false,
+                created: now,
+                published: Some(now),
+            });
+        });
+    }
+
+    /// A commit on top of the default branch that somebody pushed to a fork: GitHub shows it under this repository's
+    /// name, and no branch of it has it.
+    pub fn commit_to_fork(&self, full_name: &str, files: &[(&str, &str)]) -> Option<String> {
+        let person = lock(&self.shared.world).person().ok()?;
+        let mut made = None;
+        self.arrange(full_name, |repository| {
+            let parent = repository.head().cloned();
+            let mut all: Files = repository.files_at(parent.as_ref());
+            for (path, text) in files {
+                repository.put_file(&mut all, path, text.as_bytes().to_vec());
+            }
+            made = Some(repository.write_commit(parent.as_ref(), &all, &person, "innocent", false));
+        });
+        made
     }
 
     /// A published release, made by somebody else, that started nothing.
@@ -501,6 +560,14 @@ impl GithubStandIn {
         let mut world = lock(&self.shared.world);
         if let Some(id) = world.account(login).map(|account| account.id) {
             world.sso.insert(id);
+        }
+    }
+
+    /// The organization answers to the addresses of its list alone, and this is none of them.
+    pub fn require_address(&self, login: &str) {
+        let mut world = lock(&self.shared.world);
+        if let Some(id) = world.account(login).map(|account| account.id) {
+            world.walled.insert(id);
         }
     }
 

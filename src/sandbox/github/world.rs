@@ -25,6 +25,8 @@ pub(super) struct World {
     pub(super) expired: bool,
     /// Organizations that want the token authorised for single sign-on.
     pub(super) sso: BTreeSet<u64>,
+    /// Organizations that answer to the addresses of their list alone.
+    pub(super) walled: BTreeSet<u64>,
     pub(super) limit: Limit,
     pub(super) used: u32,
     pub(super) repositories: BTreeMap<u64, Repository>,
@@ -373,8 +375,9 @@ impl Repository {
         self.refs.get(&format!("refs/heads/{name}"))
     }
 
+    /// The commit of a tag, annotated or not.
     pub(super) fn tag(&self, name: &str) -> Option<&String> {
-        self.refs.get(&format!("refs/tags/{name}"))
+        self.refs.get(&format!("refs/tags/{name}")).map(|id| self.objects.peel(id))
     }
 
     pub(super) fn head(&self) -> Option<&String> {
@@ -390,7 +393,8 @@ impl Repository {
     }
 
     pub(super) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.refs.iter().filter_map(|(name, id)| Some((name.strip_prefix("refs/tags/")?, id.as_str())))
+        let tags = self.refs.iter().filter_map(|(name, id)| Some((name.strip_prefix("refs/tags/")?, id)));
+        tags.map(|(name, id)| (name, self.objects.peel(id).as_str()))
     }
 
     /// A commit named by a branch, a tag, a full ref or its id.
@@ -398,7 +402,7 @@ impl Repository {
         [format!("refs/heads/{name}"), format!("refs/tags/{name}"), name.to_owned()]
             .iter()
             .find_map(|full| self.refs.get(full))
-            .cloned()
+            .map(|id| self.objects.peel(id).clone())
             .or_else(|| self.objects.commit(name).map(|_| name.to_owned()))
     }
 

@@ -184,6 +184,9 @@ fn emulate_answers_the_same() {
     both("branch", "POST", &at("git/refs"), side.clone(), &["/ref", "/object/sha"]);
     both("branch twice", "POST", &at("git/refs"), side, &["/message"]);
     both("update of a ref that does not exist", "PATCH", &at("git/refs/heads/none"), json!({"sha": "@child"}), &[]);
+    let sides = &["/status", "/ahead_by", "/behind_by", "/merge_base_commit/sha"];
+    both("compared", "GET", &at("compare/@child...@root"), none(), sides);
+    both("compared with another", "GET", &at("compare/@child...@sibling"), none(), sides);
     both("branches", "GET", &at("branches"), none(), &["/0/name", "/0/commit/sha", "/1/name"]);
     both("one branch", "GET", &at("branches/main"), none(), &["/name", "/commit/sha"]);
     both("file", "GET", &at("contents/sbi.toml"), none(), &["/sha", "/size", "/encoding", "/path"]);
