@@ -79,7 +79,7 @@ impl Github {
     /// When GitHub knows no such repository, refuses, or can't be reached.
     pub async fn action_repository(&self, name: &GithubRepositoryName) -> Result<ActionRepository, Failure> {
         let settings = reading(name, "", "read the settings");
-        let refs = reading(name, "/git/matching-refs/tags/", "list the tags");
+        let refs = reading(name, "/git/matching-refs/tags", "list the tags");
         let (settings, refs): (RepositoryAnswer, Vec<TagRefAnswer>) = try_join!(self.ask(&settings), self.ask(&refs))?;
         let tags = refs.into_iter().filter_map(|found| {
             let tag = found.name.strip_prefix("refs/tags/")?.to_owned();

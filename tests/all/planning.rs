@@ -1,5 +1,6 @@
 //! The planner and the executor against a model of the world: from any state, interrupted anywhere, in any order.
 
+mod pull_requests;
 mod rename;
 
 use std::cell::RefCell;
@@ -662,44 +663,6 @@ fn protected_branches_get_a_pull_request_and_the_release_waits_for_the_merge() {
     let third = plan_setup(&desired, &observed);
     let last = lines(&third).pop().unwrap();
     assert!(last.starts_with("+ release v1.0.0"), "{last}");
-}
-
-#[test]
-fn an_open_pull_request_moves_unless_somebodys_commits_are_on_its_branch() {
-    let mut desired = desired(Auth::Oidc);
-    let mut observed = nothing();
-    let mut repository = fresh_repository(false);
-    repository.branch_rules.pull_request_required = true;
-    observed.github.repository = Some(repository);
-    let world = World::new(observed);
-    assert!(run(&plan_now(&desired, &world), &world).succeeded());
-    desired.files.iter_mut().find(|file| file.path == "README.md").unwrap().text.push_str("more\n");
-    let moved = plan_now(&desired, &world);
-    assert!(lines(&moved).iter().any(|line| line.ends_with("one commit, into the open pull request")), "{moved:?}");
-    world.observed.borrow_mut().github.repository.as_mut().unwrap().pull_requests[0].head_is_ours = false;
-    let plan = plan_now(&desired, &world);
-    assert!(plan.is_empty(), "{:?}", lines(&plan));
-    assert!(plan.waiting[0].contains("somebody's commits are on its branch sbi/setup"), "{:?}", plan.waiting);
-}
-
-#[test]
-fn drafts_are_for_public_repositories_and_plans_for_teams() {
-    let mut observed = nothing();
-    for (private, plan, drafts) in [
-        (false, None, true),
-        (false, Some("free"), true),
-        (true, None, false),
-        (true, Some("free"), false),
-        (true, Some("pro"), false),
-        (true, Some("team"), true),
-        (true, Some("enterprise"), true),
-    ] {
-        let mut repository = fresh_repository(false);
-        repository.private = private;
-        observed.github.repository = Some(repository);
-        observed.github.owner.plan = plan.map(str::to_owned);
-        assert_eq!(observed.github.has_drafts(), drafts, "{private} {plan:?}");
-    }
 }
 
 #[test]
