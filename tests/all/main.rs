@@ -23,6 +23,7 @@ mod least_privilege;
 mod merging;
 mod model;
 mod operator;
+mod pins;
 mod planning;
 mod rehearse;
 mod rotate_keys;
