@@ -1,3 +1,5 @@
+//! What forbids a merge and what is only told, rule by rule.
+
 use super::*;
 
 const WORKFLOW: &str = ".github/workflows/publish.yml";

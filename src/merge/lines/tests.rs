@@ -1,3 +1,5 @@
+//! Merging by lines: cases, and properties over generated texts.
+
 use proptest::prelude::*;
 
 use super::*;
