@@ -1,6 +1,9 @@
 //! Three-way merging of one file: what this version renders, what the last render was, and what the publisher made of
 //! it. Pure. A merge is either whole or no merge at all: no text with markers in it leaves this module.
 
+pub mod checks;
+pub mod lines;
+
 /// What became of three texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merged {
@@ -37,4 +40,32 @@ pub struct Hunk {
     pub ours: String,
     /// What is there today; empty where it was removed.
     pub theirs: String,
+}
+
+/// The text that holds what `ours`, this version's render, and `theirs`, the file of today, each made of `base`, the
+/// last render.
+#[must_use]
+pub fn merge(path: &str, base: &str, ours: &str, theirs: &str) -> Merged {
+    match Reader::of(path) {
+        Reader::Github | Reader::Others => lines::merge(base, ours, theirs),
+    }
+}
+
+/// Who reads a file, which decides what a change of it means.
+enum Reader {
+    /// YAML below `.github`, such as workflows.
+    Github,
+    Others,
+}
+
+impl Reader {
+    fn of(path: &str) -> Self {
+        let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
+        if is_yaml && path.starts_with(".github/") { Self::Github } else { Self::Others }
+    }
+}
+
+/// How a line is named; the first one is 1.
+fn line_place(number: usize) -> String {
+    format!("line {number}")
 }

@@ -1,5 +1,6 @@
 //! What is rendered: judged by programs that nobody here wrote over every combination of options, and executed.
 
+mod checks;
 mod documents;
 mod key_age;
 mod linters;
