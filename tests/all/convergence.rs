@@ -199,6 +199,21 @@ fn a_protected_branch_gets_a_pull_request_and_apply_releases_after_the_merge() {
 }
 
 #[test]
+fn somebodys_commits_on_the_set_up_branch_are_left_to_them() {
+    let room = Room::new();
+    room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
+    room.github.add_ruleset(REPOSITORY, "main", Rules { pull_request: true, signatures: false });
+    room.init(&["--no-watch"]).exited(0);
+    room.github.commit_files(REPOSITORY, "sbi/setup", &[("README.md", "better words\n")], "Say it better");
+    let (before, branch) = (room.writes(), repository(&room).branches["sbi/setup"].clone());
+    let again = room.init(&["--no-watch"]).exited(0);
+    assert!(again.stdout.contains("somebody's commits are on its branch sbi/setup"), "{}", again.stdout);
+    assert_eq!(room.writes(), before);
+    assert_eq!(repository(&room).branches["sbi/setup"], branch);
+    room.check_contract();
+}
+
+#[test]
 fn a_branch_that_wants_signatures_gets_a_commit_that_github_signs() {
     let room = Room::new();
     room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });

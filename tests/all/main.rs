@@ -22,6 +22,7 @@ mod journal;
 mod least_privilege;
 mod model;
 mod operator;
+mod pins;
 mod planning;
 mod rehearse;
 mod rotate_keys;

@@ -153,6 +153,11 @@ pub fn open_pull_request(found: &GithubRepository) -> Option<&PullRequest> {
     found.pull_requests.iter().find(|open| open.branch == PULL_REQUEST_BRANCH)
 }
 
+/// What a person has to do whose commits are on a branch of ours: it is not moved over them.
+pub(in crate::plan) fn wait_for_the_owner_of(open: &PullRequest) -> String {
+    format!("merge or close {}: somebody's commits are on its branch {}, which stays as it is", open.url, open.branch)
+}
+
 fn state_of(desired: &Desired, found: Option<&GithubRepository>, lock: &Lock, file: &RenderedFile) -> FileState {
     let blob = found.and_then(|found| found.files.get(&file.path));
     let rendered_before = lock.files.get(&file.path);
@@ -216,13 +221,19 @@ fn plan_commit(
             plan.waiting.push(format!("merge {}, then run `sbi apply`", open.url));
             return Landing::PullRequest;
         }
+        if !open.head_is_ours {
+            plan.waiting.push(wait_for_the_owner_of(open));
+            return Landing::PullRequest;
+        }
     }
     let delivery = if by_pull_request {
         Delivery::PullRequest {
             branch: PULL_REQUEST_BRANCH.into(),
             title: "Set up the publishing pipeline".into(),
             body: pull_request_body(desired, &files, &new_paths),
-            number: open.map(|open| open.number),
+            // Whether it is a draft is up to whoever made it one.
+            draft: open.is_some_and(|open| open.draft),
+            open: open.map(|open| Box::new(open.as_open())),
         }
     } else if rules.signatures_required {
         Delivery::SignedPush
@@ -241,6 +252,7 @@ fn plan_commit(
             repository: desired.config.github.repository.clone(),
             branch: found.map(|found| found.identity.default_branch.clone()),
             whole_tree: found.is_none(),
+            rendered: BTreeMap::new(),
             files,
             new_paths,
             deletions: BTreeSet::new(),
