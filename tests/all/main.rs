@@ -20,6 +20,7 @@ mod gate;
 mod images;
 mod journal;
 mod least_privilege;
+mod merging;
 mod model;
 mod operator;
 mod pins;
