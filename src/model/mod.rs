@@ -22,3 +22,4 @@ pub mod region;
 pub mod registry;
 pub mod secrets;
 pub mod status;
+pub mod version;
