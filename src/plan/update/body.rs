@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::choices::to_line;
 use super::differences::differences;
 use super::markdown::{block, code, length, plain};
 use super::{Decision, FileUpdate, MergedEdits, Policies, Update};
@@ -14,6 +15,9 @@ const LONGEST: usize = 65_536;
 const RESERVE: usize = 600;
 /// Lines of a list that a person still reads.
 const MOST_LISTED: usize = 200;
+
+/// The heading of the part about roles and policies.
+pub(super) const POLICIES: &str = "\n### Roles and policies\n";
 
 /// Everything that the text is made from.
 #[derive(Clone, Copy)]
@@ -42,7 +46,8 @@ pub fn title(update: &Update, pins: bool) -> String {
 /// The text of the pull request, in Markdown. The same input gives the same text.
 #[must_use]
 pub fn body(story: &Story<'_>) -> String {
-    let before = opening(story);
+    let remembered = to_line(&story.update.choices).map(|line| line + "\n\n").unwrap_or_default();
+    let before = remembered + &opening(story);
     let after = [changes(story), left_alone(story), policies(story), what_to_test(story)];
     let after: Vec<String> = after.into_iter().filter(|section| !section.is_empty()).collect();
     let mut parts = vec![before];

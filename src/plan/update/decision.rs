@@ -6,8 +6,8 @@ use super::bases::base_text;
 use super::edits::lost;
 use super::standing::{Leftover, Position, Standing, leftovers, positions};
 use super::trust::turned_away;
-use super::{Decision, FileUpdate, MergedEdits, Question, Texts, There, Update};
-use crate::merge::{Hunk, Merged};
+use super::{Choice, Decision, FileUpdate, MergedEdits, Question, Texts, There, Update, Wish};
+use crate::merge::{Hunk, Merged, Note};
 use crate::model::git::BlobId;
 
 /// The blobs that must be read: of files that were edited and that this version renders differently, what was rendered
@@ -33,6 +33,7 @@ pub fn decide(question: &Question<'_>, there: There<'_>, texts: &Texts) -> Updat
         new_paths: BTreeSet::new(),
         deletions: BTreeSet::new(),
         rendered: BTreeMap::new(),
+        choices: Vec::new(),
         has_news: false,
         lock: there.lock.clone(),
     };
@@ -40,16 +41,28 @@ pub fn decide(question: &Question<'_>, there: There<'_>, texts: &Texts) -> Updat
     let left = leftovers(&positions, there);
     for position in &positions {
         let (decision, text) = decide_one(question, position, there, texts);
+        let theirs = there.files.get(position.at);
+        let ours = position.file.blob_id();
+        match &decision {
+            Some(Decision::Overwritten) => {
+                update.remember(&position.file.path, Wish::Overwrite, theirs, Some(&ours));
+            }
+            Some(Decision::Kept) => update.remember(&position.file.path, Wish::Keep, theirs, Some(&ours)),
+            _ => {}
+        }
         update.take(position, decision, text);
     }
     for Leftover { path, edited } in left {
-        let proposed = question.proposed.is_some_and(|open| !open.files.contains_key(path));
-        let overwrite = question.settled.overwrite.contains(path) || proposed;
+        let theirs = there.files.get(path);
+        let overwrite = wish(question, path, theirs, None) == Some(Wish::Overwrite);
         let decision = match edited {
             None => None,
             Some(true) if !overwrite => Some(Decision::Abandoned),
             Some(_) => {
                 update.deletions.insert(path.to_owned());
+                if edited == Some(true) {
+                    update.remember(path, Wish::Overwrite, theirs, None);
+                }
                 Some(Decision::Removed)
             }
         };
@@ -66,6 +79,11 @@ pub fn decide(question: &Question<'_>, there: There<'_>, texts: &Texts) -> Updat
 }
 
 impl Update {
+    fn remember(&mut self, path: &str, wish: Wish, theirs: Option<&BlobId>, ours: Option<&BlobId>) {
+        let (theirs, ours) = (theirs.cloned(), ours.cloned());
+        self.choices.push(Choice { path: path.to_owned(), wish, theirs, ours });
+    }
+
     /// Notes a decision; `text` is what the file holds afterwards, where that is something else than the render.
     fn take(&mut self, position: &Position<'_>, decision: Option<Decision>, text: Option<String>) {
         let (file, path) = (position.file, position.file.path.clone());
@@ -113,40 +131,43 @@ fn decide_one(
     there: There<'_>,
     texts: &Texts,
 ) -> (Option<Decision>, Option<String>) {
-    let path = &position.file.path;
-    let ours = position.file.blob_id();
-    // An open pull request has this version's in place of what is there: somebody wanted that.
-    let proposed = question.proposed.is_some_and(|open| open.files.get(path) == Some(&ours));
-    let overwrite = question.settled.overwrite.contains(path);
     let decision = match position.standing {
         Standing::Same => return (None, None),
         Standing::New => Decision::New,
         Standing::Untouched => Decision::Replaced,
-        _ if overwrite => Decision::Overwritten,
-        Standing::Unchanged | Standing::Deleted | Standing::Foreign if proposed => Decision::Overwritten,
+        _ if wish_about(question, position, there) == Some(Wish::Overwrite) => Decision::Overwritten,
         Standing::Unchanged => Decision::Unchanged,
         Standing::Deleted => Decision::Deleted,
         Standing::Foreign => Decision::Foreign,
         Standing::Edited { base, theirs } => {
             let (decision, text) = merge(question, position, there, texts, (base, theirs));
-            if !matches!(decision, Decision::Conflict { .. }) {
-                return (Some(decision), text);
-            }
-            let kept = question
-                .proposed
-                .is_some_and(|open| open.files.get(path) == Some(theirs) && open.lock.files.get(path) == Some(&ours));
-            return match (text_of(texts, theirs), kept) {
-                (_, _) if proposed => (Some(Decision::Overwritten), None),
-                (Some(text), true) => (Some(Decision::Kept), Some(text.to_owned())),
-                _ => (Some(decision), text),
-            };
+            return (Some(decision), text);
         }
     };
     (Some(decision), None)
 }
 
-fn text_of<'a>(texts: &'a Texts, blob: &BlobId) -> Option<&'a str> {
-    std::str::from_utf8(texts.get(blob)?.as_deref()?).ok()
+/// What a person wants of a file: by a flag of this run; else by one of an earlier run, as long as both sides are what
+/// they were then.
+fn wish(question: &Question<'_>, path: &str, theirs: Option<&BlobId>, ours: Option<&BlobId>) -> Option<Wish> {
+    if question.settled.overwrite.contains(path) {
+        return Some(Wish::Overwrite);
+    }
+    if question.settled.keep.contains(path) {
+        return Some(Wish::Keep);
+    }
+    let same =
+        |choice: &&Choice| choice.path == path && choice.theirs.as_ref() == theirs && choice.ours.as_ref() == ours;
+    question.remembered.iter().find(same).map(|choice| choice.wish)
+}
+
+fn wish_about(question: &Question<'_>, position: &Position<'_>, there: There<'_>) -> Option<Wish> {
+    let file = position.file;
+    wish(question, &file.path, there.files.get(position.at), Some(&file.blob_id()))
+}
+
+fn told(note: &Note) -> String {
+    if note.place.is_empty() { note.what.clone() } else { format!("{}: {}", note.place, note.what) }
 }
 
 fn conflict(why: impl Into<String>, hunks: Vec<Hunk>) -> (Decision, Option<String>) {
@@ -167,7 +188,7 @@ fn merge(
     let Ok(theirs) = std::str::from_utf8(bytes) else {
         return conflict("it is no UTF-8 text any more, so it can't be merged", Vec::new());
     };
-    if question.settled.keep.contains(path) {
+    if wish_about(question, position, there) == Some(Wish::Keep) {
         return (Decision::Kept, Some(theirs.to_owned()));
     }
     let whole = |base: &str| Hunk {
@@ -186,10 +207,11 @@ fn merge(
     };
     let checked = (question.rules.check)(path, &clean.text, theirs, ours);
     if !checked.problems.is_empty() {
-        let why = format!("the merged file would not be sound: {}", checked.problems.join("; "));
+        let problems: Vec<String> = checked.problems.iter().map(told).collect();
+        let why = format!("the merged file would not be sound: {}", problems.join("; "));
         return conflict(why, vec![whole(base)]);
     }
-    let mut remarks = checked.remarks;
+    let mut remarks: Vec<String> = checked.remarks.iter().map(told).collect();
     match turned_away(question, path, &clean.text, theirs) {
         Ok(more) => remarks.extend(more),
         Err(why) => return conflict(why, vec![whole(base)]),

@@ -6,7 +6,9 @@
 
 mod bases;
 mod body;
+mod choices;
 mod decision;
+mod delivery;
 mod differences;
 mod edits;
 mod markdown;
@@ -17,18 +19,51 @@ mod trust;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::failure::Failure;
-use crate::merge::{Hunk, Merged, Note};
+use crate::merge::Merged;
+use crate::merge::checks::Checked;
 use crate::model::desired::{Desired, RenderedFile};
 use crate::model::git::BlobId;
 use crate::model::identity::{ReadingRef, SubjectContext};
 use crate::model::lock::Lock;
 use crate::model::observed::GithubRepository;
 
+pub use crate::merge::{Hunk, Note};
 pub use body::{Story, body, title};
+pub use choices::{Choice, Wish, remembered};
 pub use decision::{decide, needed};
+pub use delivery::{Found, deliver};
 pub use differences::{difference, differences};
 pub use edits::Lost;
 pub use policies::{Policies, PolicyChange, policy_changes};
+
+/// What a person decided about files that there is nothing to decide about: a slip of the pen, most likely.
+#[must_use]
+pub fn unknown_paths(update: &Update, settled: &Settled) -> Vec<Failure> {
+    let of = |path: &String| update.files.iter().find(|file| file.path == *path).map(|file| &file.decision);
+    let mut refusals = Vec::new();
+    for path in &settled.keep {
+        let why = match of(path) {
+            Some(
+                Decision::Kept | Decision::Unchanged | Decision::Deleted | Decision::Foreign | Decision::Abandoned,
+            ) => continue,
+            Some(Decision::Conflict { .. }) => "it can't be read as text, so it stays as it is anyway",
+            Some(Decision::Overwritten) => "it is to be overwritten too",
+            Some(_) => "nobody edited it",
+            None if update.lock.files.contains_key(path) => continue,
+            None => "this version renders no such file",
+        };
+        refusals.push(Failure::usage(format!("`--keep {path}` is about no edited file: {why}")));
+    }
+    for path in &settled.overwrite {
+        if of(path).is_none() && !update.lock.files.contains_key(path) {
+            refusals.push(
+                Failure::usage(format!("`--overwrite {path}` is about no file that this version renders"))
+                    .hinted("paths are relative to the repository's root: `images/static-go/Dockerfile`"),
+            );
+        }
+    }
+    refusals
+}
 
 /// What is wanted, and by which rules.
 #[derive(Clone, Copy)]
@@ -38,8 +73,8 @@ pub struct Question<'a> {
     /// Former → present path of what this version renders elsewhere than an earlier one did.
     pub moved: &'a [(&'a str, &'a str)],
     pub settled: &'a Settled,
-    /// What an open pull request of ours has already: a conflict that a person settled stays settled.
-    pub proposed: Option<There<'a>>,
+    /// What an open pull request remembers of earlier decisions.
+    pub remembered: &'a [Choice],
     /// Other renders of the templates at hand, by what they are in git: where a base is gone from the history.
     pub renders: &'a BTreeMap<BlobId, String>,
     pub rules: Rules<'a>,
@@ -68,15 +103,6 @@ pub struct Rules<'a> {
     pub trust: &'a dyn Fn(&[RenderedFile]) -> Result<TrustNeeds, Failure>,
     /// Whose tokens the jobs get, where it is known.
     pub repository: Option<&'a GithubRepository>,
-}
-
-/// What judging a merged text found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// Each forbids the merge.
-    pub problems: Vec<String>,
-    /// Worth knowing, and so before.
-    pub remarks: Vec<String>,
 }
 
 /// What is there today.
@@ -194,6 +220,8 @@ pub struct Update {
     /// Path → this version's render, of files that hold something else: their next base, which has to be in the
     /// history.
     pub rendered: BTreeMap<String, String>,
+    /// What a person decided, by a flag of this run or of an earlier one.
+    pub choices: Vec<Choice>,
     /// There is a conflict that no merged pull request has told about.
     pub has_news: bool,
     /// What `sbi.lock` says afterwards.

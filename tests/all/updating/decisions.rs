@@ -2,7 +2,7 @@
 
 use sbi::model::config::CONFIG_FILE;
 use sbi::model::git::BlobId;
-use sbi::plan::update::{Decision, There};
+use sbi::plan::update::Decision;
 
 use super::scene::{Scene, decision, words};
 
@@ -148,9 +148,13 @@ fn a_conflict_is_settled_by_the_person() {
         let wishes = if wish == "keep" { &mut asked.settled.keep } else { &mut asked.settled.overwrite };
         wishes.insert("a".into());
         let first = asked.update();
-        let open = scene().after(&first);
-        let again = scene().update_beside(Some(There { files: &open.files, lock: &open.lock }));
+        let again = scene().update_beside(&first.choices);
         assert_eq!((words(&again)["a"], &again.changes), (expected, &first.changes));
+        // It was about what was there then, and about nothing else.
+        let edited = scene().edited("a", "one\ntwo\nthree\nfour\nsixth\n").update_beside(&first.choices);
+        assert_eq!(words(&edited)["a"], "conflict");
+        let deleted = scene().deleted("a").update_beside(&first.choices);
+        assert_eq!(words(&deleted)["a"], "stays deleted");
     }
 }
 

@@ -87,7 +87,7 @@ fn what_does_not_fit_is_cut_with_a_sentence() {
         let text = told(&scene, &Policies::Seen(Vec::new()), &[]);
         assert!(text.encode_utf16().count() <= 65_536, "{files} files of {lines} lines");
         assert!(text.contains("`sbi update --check` prints"), "{files} files of {lines} lines");
-        assert!(text.matches("\n```").count() % 2 == 0, "a block is left open");
+        assert!(text.matches("\n```").count().is_multiple_of(2), "a block is left open");
         if files == 1 {
             assert!(text.contains("### What to test"), "what matters comes whole");
         }

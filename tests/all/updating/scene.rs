@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sbi::failure::Failure;
+use sbi::merge::checks::Checked;
 use sbi::merge::{Clean, Hunk, Merged};
 use sbi::model::config::{Auth, CONFIG_FILE};
 use sbi::model::desired::{Desired, RenderedFile};
 use sbi::model::git::BlobId;
 use sbi::model::lock::Lock;
-use sbi::plan::update::{
-    Checked, Decision, Question, Rules, Settled, Texts, There, TrustNeeds, Update, decide, needed,
-};
+use sbi::plan::update::{Choice, Decision, Question, Rules, Settled, Texts, There, TrustNeeds, Update, decide, needed};
 
 use crate::support::world;
 
@@ -70,7 +69,7 @@ impl Scene {
         There { files: &self.files, lock: &self.lock }
     }
 
-    fn ask<T>(&self, proposed: Option<There<'_>>, then: impl FnOnce(&Question<'_>) -> T) -> T {
+    fn ask<T>(&self, remembered: &[Choice], then: impl FnOnce(&Question<'_>) -> T) -> T {
         let needs: TrustNeeds = (self.desired.subject.clone(), self.desired.reading.clone());
         let trust = |_: &[RenderedFile]| -> Result<TrustNeeds, Failure> { Ok(needs.clone()) };
         let check = |_: &str, _: &str, _: &str, _: &str| Checked::default();
@@ -78,25 +77,25 @@ impl Scene {
             desired: &self.desired,
             moved: &self.moved,
             settled: &self.settled,
-            proposed,
+            remembered,
             renders: &self.renders,
             rules: Rules { merge: &by_lines, check: &check, trust: &trust, repository: None },
         })
     }
 
     pub(super) fn needed(&self) -> BTreeSet<BlobId> {
-        self.ask(None, |question| needed(question, self.there()))
+        self.ask(&[], |question| needed(question, self.there()))
     }
 
     /// What is decided after reading just what is asked for.
     pub(super) fn update(&self) -> Update {
-        self.update_beside(None)
+        self.update_beside(&[])
     }
 
-    pub(super) fn update_beside(&self, proposed: Option<There<'_>>) -> Update {
+    pub(super) fn update_beside(&self, remembered: &[Choice]) -> Update {
         let needed = self.needed();
         let texts: Texts = needed.into_iter().map(|id| (id.clone(), self.blobs.get(&id).cloned())).collect();
-        self.ask(proposed, |question| decide(question, self.there(), &texts))
+        self.ask(remembered, |question| decide(question, self.there(), &texts))
     }
 
     /// The same repository after the merge of this update.
