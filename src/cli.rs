@@ -375,6 +375,12 @@ pub struct UpdateArgs {
     /// Take this version's of a file although it was edited, deleted or is not ours; can be given several times.
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub overwrite: Vec<String>,
+    /// Renew the pins of actions and the digests of base images as well.
+    ///
+    /// A version of an action is taken a week after it came out, when its commit is on a branch of the action's own
+    /// repository. Later runs renew them too while the pull request is open.
+    #[arg(long, conflicts_with_all = ["local", "offline"])]
+    pub pins: bool,
     /// Propose again what was closed without a merge.
     #[arg(long, conflicts_with = "local")]
     pub again: bool,

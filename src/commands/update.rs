@@ -37,7 +37,12 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
     let here = read_config(&global.config)?;
     let repository = repository(arguments, here.as_ref(), &global.config)?;
     let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
-    let wishes = Wishes { settled: settled(arguments), again: arguments.again, offline: arguments.offline };
+    let wishes = Wishes {
+        settled: settled(arguments),
+        again: arguments.again,
+        offline: arguments.offline,
+        pins: arguments.pins,
+    };
     if arguments.check {
         let stage = console.stage("looking at GitHub, and at AWS where somebody is signed in");
         let (_, looked) = look(live, &repository, &wishes).await?;
@@ -57,6 +62,8 @@ struct Wishes {
     settled: Settled,
     again: bool,
     offline: bool,
+    /// Renew what is pinned.
+    pins: bool,
 }
 
 fn settled(arguments: &UpdateArgs) -> Settled {
@@ -144,6 +151,7 @@ impl Looked {
             who: Some(&self.who),
             update: &self.update,
             reasons: &self.reasons,
+            pins: &self.pins,
             policies: Some(&self.policies),
             plan: Some(&self.plan),
         }

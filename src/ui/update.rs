@@ -22,6 +22,8 @@ pub struct Prospectus<'a> {
     pub update: &'a Update,
     /// Path → why its template changed.
     pub reasons: &'a BTreeMap<String, Vec<String>>,
+    /// Pins, a line each: old → new, and those that were left with the reason.
+    pub pins: &'a [String],
     pub policies: Option<&'a Policies>,
     /// `None` where files are written here.
     pub plan: Option<&'a Plan>,
@@ -58,6 +60,13 @@ pub fn print_update(told: &Prospectus<'_>, whole: bool, style: Style, w: &mut dy
             }
             print_file(told, file, whole, style, w)?;
         }
+    }
+    for (index, pin) in told.pins.iter().enumerate() {
+        if index == 0 {
+            writeln!(w, "\n{}", style.paint(Paint::Bold, "pins:"))?;
+        }
+        let pin = if style.unicode { harmless(pin) } else { harmless(&pin.replace('→', "->")) };
+        paragraph("  ~", 4, &pin, style, w)?;
     }
     if let Some(policies) = told.policies {
         print_policies(policies, whole, style, w)?;
@@ -107,6 +116,7 @@ fn in_words(decision: &Decision) -> &'static str {
         Decision::Overwritten => "replaced, edits and all, as asked for",
         Decision::Merged(_) => "merged with what was edited",
         Decision::Caught(_) => "holds this version's changes already",
+        Decision::Renewed => "newer pins, and nothing else",
         Decision::Kept => "kept as it is, as asked for",
         Decision::Conflict { .. } => "conflict, stays as it is",
         Decision::Unchanged => "was edited; this version renders it as before",
@@ -186,6 +196,8 @@ pub struct UpdateJson {
     /// This version has something that the files lack.
     pub pending: bool,
     pub files: Vec<FileJson>,
+    /// A line each: old → new, and those that were left with the reason.
+    pub pins: Vec<String>,
     pub policies: PoliciesJson,
     /// What happens on GitHub.
     pub changes: Vec<ChangeJson>,
@@ -199,7 +211,7 @@ pub struct FileJson {
     /// Where it was before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// `new`, `replaced`, `overwritten`, `merged`, `already_merged`, `kept`, `conflict`, `unchanged`, `stays_deleted`,
+    /// `new`, `replaced`, `overwritten`, `merged`, `already_merged`, `renewed`, `kept`, `conflict`, `unchanged`, `stays_deleted`,
     /// `foreign`, `removed` or `abandoned`.
     pub decision: String,
     pub reasons: Vec<String>,
@@ -268,6 +280,7 @@ impl UpdateJson {
             to: update.to.clone(),
             pending: update.is_pending(),
             files: update.files.iter().map(|file| FileJson::new(file, told.reasons)).collect(),
+            pins: told.pins.to_vec(),
             policies: PoliciesJson { unseen, changes: seen.into_iter().map(policy).collect() },
             changes: told.plan.map(changes).unwrap_or_default(),
             waiting: told.plan.map(|plan| plan.waiting.clone()).unwrap_or_default(),

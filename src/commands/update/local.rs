@@ -58,6 +58,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
         who: None,
         update: &update,
         reasons: &reasons,
+        pins: &[],
         policies: None,
         plan: None,
     };

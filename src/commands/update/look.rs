@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join;
+use jiff::Timestamp;
 
 use super::Wishes;
 use super::rules::asking;
@@ -19,8 +20,10 @@ use crate::model::names::GithubRepositoryName;
 use crate::model::observed::{AwsObserved, GithubObserved, GithubRepository, Observed, TokenKind};
 use crate::plan::Plan;
 use crate::plan::update::{
-    Found, Policies, Story, There, Update, decide, deliver, needed, policy_changes, remembered, unknown_paths,
+    Choice, Found, Policies, Question, Settled, Story, Texts, There, Update, decide, deliver, needed, pins_in_use,
+    policy_changes, remembered, renew, renewable, unknown_paths,
 };
+
 use crate::templates;
 use crate::ui::report::Who;
 
@@ -30,6 +33,7 @@ pub(super) struct Looked {
     pub(super) who: Who,
     pub(super) update: Update,
     pub(super) reasons: BTreeMap<String, Vec<String>>,
+    pub(super) pins: Vec<String>,
     pub(super) policies: Policies,
     pub(super) plan: Plan,
 }
@@ -54,18 +58,16 @@ pub(super) async fn look(
             .because(Cause::NotFound)
     })?;
     let desired = desired(&live, config, found, wishes).await?;
-    let nothing = Lock::default();
-    let there = There { files: &found.files, lock: found.lock.as_ref().unwrap_or(&nothing) };
     let open = found.pull_requests.iter().find(|open| open.branch == UPDATE_BRANCH);
-    // Asked to propose anew, what was proposed before counts for nothing.
+    // Asked to propose anew, what was decided before counts for nothing.
     let earlier = open.filter(|_| !wishes.again).map(|open| remembered(&open.body)).unwrap_or_default();
-    let wanted = asking(&desired, &wishes.settled, &earlier, Some(found), |question| needed(question, there));
+    let asked_for_pins = (wishes.pins || earlier.pins) && !wishes.offline;
     let turned_down = async {
         // A pull request that is open is newer than any that was closed.
         if open.is_some() { Ok(None) } else { live.turned_down(repository).await }
     };
-    let (texts, turned_down) = try_join(live.blobs(repository, &wanted), turned_down).await?;
-    let update = asking(&desired, &wishes.settled, &earlier, Some(found), |question| decide(question, there, &texts));
+    let scene = Scene { live: &live, found, settled: &wishes.settled, earlier: &earlier.choices };
+    let ((desired, update, pins), turned_down) = try_join(scene.decided(desired, asked_for_pins), turned_down).await?;
     let who = Who {
         aws: aws.as_ref().map_or_else(|failure| format!("nobody: {failure}"), |aws| aws.caller.arn.clone()),
         github: github.viewer.login.clone(),
@@ -77,14 +79,71 @@ pub(super) async fn look(
         update: &update,
         reasons: &reasons,
         policies: &policies,
-        pins: &[],
+        pins: &pins,
+        asked_for_pins,
         checks_start: github.viewer.token != TokenKind::Installation,
     };
     let found = Found { github: &github, turned_down: turned_down.as_ref(), again: wishes.again };
     let mut plan = deliver(&story, found);
     plan.refusals.extend(unknown_paths(&update, &wishes.settled));
     plan.refusals.extend(too_few_scopes(&plan, &github.viewer));
-    Ok((live, Looked { desired, who, update, reasons, policies, plan }))
+    Ok((live, Looked { desired, who, update, reasons, pins, policies, plan }))
+}
+
+/// What decisions about files stand on.
+struct Scene<'a> {
+    live: &'a Live,
+    found: &'a GithubRepository,
+    settled: &'a Settled,
+    earlier: &'a [Choice],
+}
+
+impl Scene<'_> {
+    /// Decides about every file, with newer pins where they are asked for; their lines come with it.
+    async fn decided(&self, desired: Desired, pins: bool) -> Result<(Desired, Update, Vec<String>), Failure> {
+        let nothing = Lock::default();
+        let there = There { files: &self.found.files, lock: self.found.lock.as_ref().unwrap_or(&nothing) };
+        let mut texts = Texts::new();
+        self.read(&desired, there, pins, &mut texts).await?;
+        let update = self.ask(&desired, |question| decide(question, there, &texts));
+        if !pins {
+            return Ok((desired, update, Vec::new()));
+        }
+        let actions = self.ask(&desired, |question| pins_in_use(question, there, &texts, &update));
+        let newer = self.live.newest_pins(&actions, &desired.images, Timestamp::now()).await?;
+        // Base images are rendered with their digests, so they are rendered and decided about once more.
+        let mut images = desired.images.clone();
+        newer.images.iter().for_each(|change| images.insert(change.reference.clone(), change.to.clone()));
+        let settings = desire::Wishes { environment_settled: true, ..desire::Wishes::default() };
+        let desired = desire::desire(desired.config, images, &settings)?;
+        self.read(&desired, there, pins, &mut texts).await?;
+        let update = self.ask(&desired, |question| {
+            let mut update = decide(question, there, &texts);
+            renew(question, there, &texts, &newer, &mut update);
+            update
+        });
+        let changes = newer.actions.iter().map(ToString::to_string).chain(newer.images.iter().map(ToString::to_string));
+        let left = newer.left.iter().map(|left| match left.suspicious {
+            true => format!("look at this one, which is left as it is: {left}"),
+            false => format!("left as it is: {left}"),
+        });
+        Ok((desired, update, changes.chain(left).collect()))
+    }
+
+    fn ask<T>(&self, desired: &Desired, then: impl FnOnce(&Question<'_>) -> T) -> T {
+        asking(desired, self.settled, self.earlier, Some(self.found), then)
+    }
+
+    /// Reads what is needed and not read yet.
+    async fn read(&self, desired: &Desired, there: There<'_>, pins: bool, texts: &mut Texts) -> Result<(), Failure> {
+        let mut wanted = self.ask(desired, |question| needed(question, there));
+        if pins {
+            wanted.extend(self.ask(desired, |question| renewable(question, there)));
+        }
+        wanted.retain(|id| !texts.contains_key(id));
+        texts.extend(self.live.blobs(&desired.config.github.repository, &wanted).await?);
+        Ok(())
+    }
 }
 
 /// This version's render, with the digests that `sbi.lock` holds; what is new is looked up.

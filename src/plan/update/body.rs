@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::choices::to_line;
+use super::choices::{Remembered, to_line};
 use super::differences::differences;
 use super::markdown::{block, code, length, plain};
 use super::{Decision, FileUpdate, MergedEdits, Policies, Update};
@@ -29,6 +29,8 @@ pub struct Story<'a> {
     pub policies: &'a Policies,
     /// Pins that are newer now, old → new, a line each, and those that were left, with the reason.
     pub pins: &'a [String],
+    /// Somebody asked for newer pins.
+    pub asked_for_pins: bool,
     /// Whether the checks of a pull request start by themselves: one that a workflow opens starts none.
     pub checks_start: bool,
 }
@@ -46,7 +48,9 @@ pub fn title(update: &Update, pins: bool) -> String {
 /// The text of the pull request, in Markdown. The same input gives the same text.
 #[must_use]
 pub fn body(story: &Story<'_>) -> String {
-    let remembered = to_line(&story.update.choices).map(|line| line + "\n\n").unwrap_or_default();
+    let remembered = to_line(&Remembered { choices: story.update.choices.clone(), pins: story.asked_for_pins })
+        .map(|line| line + "\n\n")
+        .unwrap_or_default();
     let before = remembered + &opening(story);
     let after = [changes(story), left_alone(story), policies(story), what_to_test(story)];
     let after: Vec<String> = after.into_iter().filter(|section| !section.is_empty()).collect();
@@ -191,6 +195,7 @@ fn change(story: &Story<'_>, file: &FileUpdate) -> String {
         Decision::Overwritten => "replaced, edits and all, because somebody asked for it".to_owned(),
         Decision::Merged(_) => "merged with what was edited here".to_owned(),
         Decision::Caught(_) => "holds this version's changes already; only `sbi.lock` notes it".to_owned(),
+        Decision::Renewed => "newer pins, and nothing else".to_owned(),
         Decision::Kept => "kept as it is, because somebody asked for it; only `sbi.lock` notes it".to_owned(),
         Decision::Removed => "removed; this version does not render it any more".to_owned(),
         Decision::Conflict { .. }

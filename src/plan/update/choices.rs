@@ -26,19 +26,28 @@ pub enum Wish {
     Overwrite,
 }
 
+/// What an open pull request remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    pub choices: Vec<Choice>,
+    /// Newer pins were asked for. Which ones is asked again: nothing that anybody can write here becomes a pin.
+    pub pins: bool,
+}
+
 /// The first line of a pull request's text, where there is something to remember.
-pub(super) fn to_line(choices: &[Choice]) -> Option<String> {
-    if choices.is_empty() {
+pub(super) fn to_line(remembered: &Remembered) -> Option<String> {
+    if *remembered == Remembered::default() {
         return None;
     }
     // Nothing in it may end the comment.
-    let json = serde_json::to_string(choices).ok()?.replace('>', "\\u003e").replace("--", "-\\u002d");
+    let json = serde_json::to_string(remembered).ok()?.replace('>', "\\u003e").replace("--", "-\\u002d");
     Some(format!("{BEGINNING}{json}{END}"))
 }
 
 /// What an open pull request remembers. Only its first line counts: further down stands what is in files.
 #[must_use]
-pub fn remembered(body: &str) -> Vec<Choice> {
+pub fn remembered(body: &str) -> Remembered {
     let line = body.lines().next().unwrap_or_default();
     let json = line.strip_prefix(BEGINNING).and_then(|rest| rest.strip_suffix(END));
     json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
@@ -52,10 +61,11 @@ mod tests {
     fn choices_are_read_back_and_nothing_ends_the_comment() {
         let choice =
             Choice { path: "a --> b".into(), wish: Wish::Keep, theirs: Some(BlobId::of(b"theirs")), ours: None };
-        let line = to_line(std::slice::from_ref(&choice)).unwrap();
+        let all = Remembered { choices: vec![choice], pins: true };
+        let line = to_line(&all).unwrap();
         assert_eq!(line.matches("--").count(), 2, "{line}");
-        assert_eq!(remembered(&format!("{line}\n\ntext")), [choice]);
-        assert_eq!(remembered(&format!("text\n{line}")), []);
-        assert_eq!(to_line(&[]), None);
+        assert_eq!(remembered(&format!("{line}\n\ntext")), all);
+        assert_eq!(remembered(&format!("text\n{line}")), Remembered::default());
+        assert_eq!(to_line(&Remembered::default()), None);
     }
 }

@@ -173,7 +173,7 @@ fn is_draft(story: &Story<'_>, found: Found<'_>) -> bool {
 }
 
 fn full_title(story: &Story<'_>, found: Found<'_>) -> String {
-    let title = title(story.update, !story.pins.is_empty());
+    let title = title(story.update, story.asked_for_pins);
     match story.update.conflicts().count() {
         0 => title,
         _ if found.github.has_drafts() => title,

@@ -13,6 +13,7 @@ mod differences;
 mod edits;
 mod markdown;
 mod policies;
+mod renewal;
 mod standing;
 mod trust;
 
@@ -29,12 +30,13 @@ use crate::model::observed::GithubRepository;
 
 pub use crate::merge::{Hunk, Note};
 pub use body::{Story, body, title};
-pub use choices::{Choice, Wish, remembered};
+pub use choices::{Choice, Remembered, Wish, remembered};
 pub use decision::{decide, needed};
 pub use delivery::{Found, deliver};
 pub use differences::{difference, differences};
 pub use edits::Lost;
 pub use policies::{Policies, PolicyChange, policy_changes};
+pub use renewal::{pins_in_use, renew, renewable};
 
 /// What a person decided about files that there is nothing to decide about: a slip of the pen, most likely.
 #[must_use]
@@ -129,6 +131,8 @@ pub enum Decision {
     Merged(MergedEdits),
     /// It was edited so that it holds what this version changes already; from now on that is its base.
     Caught(MergedEdits),
+    /// Nothing but its pins is newer.
+    Renewed,
     /// A person wants their own to stay; from now on this version's render is its base.
     Kept,
     /// No text satisfies both sides: it stays as it is.
@@ -168,6 +172,7 @@ impl Decision {
             Self::Overwritten => "overwritten",
             Self::Merged(_) => "merged",
             Self::Caught(_) => "already merged",
+            Self::Renewed => "renewed",
             Self::Kept => "kept",
             Self::Conflict { .. } => "conflict",
             Self::Unchanged => "unchanged",
@@ -187,6 +192,7 @@ impl Decision {
             | Self::Overwritten
             | Self::Merged(_)
             | Self::Caught(_)
+            | Self::Renewed
             | Self::Kept
             | Self::Removed => true,
             Self::Conflict { .. } | Self::Unchanged | Self::Deleted | Self::Foreign | Self::Abandoned => false,

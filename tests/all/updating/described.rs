@@ -14,7 +14,15 @@ fn told(scene: &Scene, policies: &Policies, pins: &[String]) -> String {
     )]
     .into();
     let update = scene.update();
-    body(&Story { desired: &scene.desired, update: &update, reasons: &reasons, policies, pins, checks_start: true })
+    body(&Story {
+        desired: &scene.desired,
+        update: &update,
+        reasons: &reasons,
+        policies,
+        pins,
+        asked_for_pins: false,
+        checks_start: true,
+    })
 }
 
 fn longer(lines: usize, text: &str) -> String {

@@ -77,7 +77,7 @@ proptest! {
             reasons: &reasons,
             policies: &Policies::Seen(Vec::new()),
             pins: &[],
-            checks_start: true,
+            asked_for_pins: false, checks_start: true,
         });
         for line in theirs.lines().filter(|line| line.starts_with("their ")) {
             let kept = after.lines().any(|one| one == line);
