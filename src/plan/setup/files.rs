@@ -103,6 +103,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
     if !changes.is_empty() || lock.templates.is_empty() {
         lock.templates.clone_from(&desired.templates);
     }
+    lock.retain_texts();
     let lock = RenderedFile { path: LOCK_FILE.into(), text: lock.to_text() };
     let lock_id = lock.blob_id();
     let lock_found = found.and_then(|found| found.files.get(LOCK_FILE));
