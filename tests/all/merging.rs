@@ -3,6 +3,7 @@
 
 mod corpus;
 mod edits;
+mod habits;
 mod properties;
 mod shapes;
 

@@ -65,6 +65,13 @@ fn blocks_of_every_kind_keep_what_is_around_them() {
 }
 
 #[test]
+fn a_text_that_ends_in_blanks_is_left_to_a_person() {
+    let (base, ours) = ("a: |\n  x\n   \nb: 1\n", "a: |\n  y\n   \nb: 1\n");
+    let unsafe_to_merge = "the whole file: it could not be merged safely";
+    assert_eq!(conflict(base, ours, &base.replace("b: 1", "b: 2")), [unsafe_to_merge]);
+}
+
+#[test]
 fn lists_between_brackets_gain_and_lose_items() {
     let base = "a: [x, y, z]\nb: 1\n";
     assert_eq!(clean(base, "a: [x, z, v]\nb: 1\n", "a: [ x, y, z, w ]\nb: 2\n"), "a: [ x, z, v, w ]\nb: 2\n");
