@@ -279,6 +279,12 @@ pub struct PlanFlags {
     /// Bring the files in by a pull request although a push would be allowed.
     #[arg(long)]
     pub pull_request: bool,
+    /// Propose to replace what was made by hand, in a pull request: workflows that publish images, and files at our paths.
+    ///
+    /// On a terminal `sbi init` asks. Without it such files are left alone and listed. The pull request names every line
+    /// of them that goes, and why sbi's version is safer.
+    #[arg(long)]
+    pub adopt: bool,
     /// Overwrite this file although it was edited or is not ours; can be given several times.
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub overwrite: Vec<String>,

@@ -1,3 +1,5 @@
+//! Each rule broken and kept, and what is a problem or a remark.
+
 use super::*;
 
 const WORKFLOW: &str = ".github/workflows/publish.yml";

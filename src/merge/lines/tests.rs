@@ -1,3 +1,5 @@
+//! Merging by lines, by example and over many generated texts.
+
 use proptest::prelude::*;
 
 use super::*;

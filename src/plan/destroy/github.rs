@@ -9,7 +9,7 @@ use crate::model::lock::Lock;
 use crate::model::names::EnvironmentName;
 use crate::model::observed::{DeploymentPolicies, GithubRepository, Observed};
 use crate::model::secrets::ACCESS_KEY_SECRET;
-use crate::plan::setup::{PULL_REQUEST_BRANCH, environments, is_plain_secret, keep, plain_secrets};
+use crate::plan::setup::{ADOPTION_BRANCH, PULL_REQUEST_BRANCH, environments, is_plain_secret, keep, plain_secrets};
 use crate::plan::step::{AdmittedRefs, Step};
 use crate::plan::{Known, Plan, StepId};
 
@@ -37,8 +37,9 @@ pub(super) fn plan(
     plan_environments(plan, config, found, &holdings.environments, signed_out);
     let before = everything(plan);
     files::plan(plan, config, wish, found, &before);
-    if holdings.branches.contains(PULL_REQUEST_BRANCH) {
-        plan.add(Step::DeleteBranch { repository: repository.clone(), branch: PULL_REQUEST_BRANCH.into() }, before);
+    for branch in [PULL_REQUEST_BRANCH, ADOPTION_BRANCH].into_iter().filter(|name| holdings.branches.contains(*name)) {
+        let branch = branch.to_owned();
+        plan.add(Step::DeleteBranch { repository: repository.clone(), branch }, before.iter().copied());
     }
     if !found.releases.is_empty() {
         let count = found.releases.len();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::adoption::{self, ADOPTION_BRANCH, Adoption};
 use super::github::Ground;
 use super::keep;
 use super::secrets::{fingerprint, plain_secrets};
@@ -53,17 +54,23 @@ pub(super) struct Comparison {
     /// What the default branch's `sbi.lock` holds no digest of yet, or another one.
     pinned: Pins,
     lock: BlobId,
+    /// What `sbi.lock` would say about the secrets.
+    uploaded: BTreeMap<String, String>,
 }
 
 impl Comparison {
-    /// The open pull request carries exactly the `sbi.lock` that this run would write: what it says was uploaded is.
+    /// The open pull request carries exactly the `sbi.lock` that this run would write, or adopts and says the same of the
+    /// secrets, whatever it holds beside: what it says was uploaded is.
     pub(super) fn lock_awaits_merge(&self, observed: &Observed) -> bool {
         let found = observed.github.repository.as_ref();
-        found.and_then(open_pull_request).is_some_and(|open| open.files.get(LOCK_FILE) == Some(&self.lock))
+        found.and_then(open_pull_request).is_some_and(|open| {
+            let says_the_same = open.lock.as_ref().is_some_and(|lock| lock.uploaded == self.uploaded);
+            open.files.get(LOCK_FILE) == Some(&self.lock) || (open.branch == ADOPTION_BRANCH && says_the_same)
+        })
     }
 }
 
-pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
+pub(super) fn compare(desired: &Desired, observed: &Observed, adoption: &Adoption<'_>) -> Comparison {
     let found = observed.github.repository.as_ref();
     let rendered_before = found.and_then(|found| found.lock.clone()).unwrap_or_default();
     let mut lock = rendered_before.clone();
@@ -75,7 +82,9 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
         let write = match state {
             FileState::New | FileState::Untouched => true,
             FileState::Same => false,
-            FileState::Edited | FileState::Foreign | FileState::Deleted => desired.overwrite.contains(&file.path),
+            FileState::Edited | FileState::Foreign | FileState::Deleted => {
+                desired.overwrite.contains(&file.path) || adoption.replaces(&file.path)
+            }
         };
         if write {
             changes.insert(file.path.clone(), file.text.clone());
@@ -103,6 +112,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
     if !changes.is_empty() || lock.templates.is_empty() {
         lock.templates.clone_from(&desired.templates);
     }
+    let uploaded = lock.uploaded.clone();
     let lock = RenderedFile { path: LOCK_FILE.into(), text: lock.to_text() };
     let lock_id = lock.blob_id();
     let lock_found = found.and_then(|found| found.files.get(LOCK_FILE));
@@ -112,7 +122,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
         }
         changes.insert(lock.path, lock.text);
     }
-    Comparison { changes, new_paths, kept, pinned, lock: lock_id }
+    Comparison { changes, new_paths, kept, pinned, lock: lock_id, uploaded }
 }
 
 /// `before` are the steps that `sbi.lock` must not get ahead of.
@@ -120,7 +130,7 @@ pub(super) fn plan(
     plan: &mut Plan,
     desired: &Desired,
     observed: &Observed,
-    ground: &Ground,
+    (ground, adoption): (&Ground, &Adoption<'_>),
     comparison: Comparison,
     before: &[StepId],
 ) -> Landing {
@@ -131,10 +141,10 @@ pub(super) fn plan(
         .kept
         .iter()
         .any(|(path, state)| path == WORKFLOW && matches!(state, FileState::Foreign | FileState::Deleted));
-    let landing = if comparison.changes.is_empty() {
+    let landing = if comparison.changes.is_empty() && adoption.removals().is_empty() {
         Landing::Branch(ground.parent.clone())
     } else {
-        plan_commit(plan, desired, observed.github.repository.as_ref(), ground, before, comparison)
+        plan_commit(plan, desired, observed.github.repository.as_ref(), (ground, adoption), before, comparison)
     };
     if foreign_workflow { Landing::ForeignWorkflow } else { landing }
 }
@@ -146,13 +156,22 @@ pub fn file_states(desired: &Desired, found: Option<&GithubRepository>) -> BTree
     desired.files.iter().map(|file| (file.path.clone(), state_of(desired, found, &lock, file))).collect()
 }
 
-/// The open pull request that brings this set-up.
+/// The open pull request that brings this set-up; one that adopts brings it as well.
 #[must_use]
 pub fn open_pull_request(found: &GithubRepository) -> Option<&PullRequest> {
-    found.pull_requests.iter().find(|open| open.branch == PULL_REQUEST_BRANCH)
+    open_from(found, ADOPTION_BRANCH).or_else(|| open_from(found, PULL_REQUEST_BRANCH))
 }
 
-fn state_of(desired: &Desired, found: Option<&GithubRepository>, lock: &Lock, file: &RenderedFile) -> FileState {
+fn open_from<'a>(found: &'a GithubRepository, branch: &str) -> Option<&'a PullRequest> {
+    found.pull_requests.iter().find(|open| open.branch == branch)
+}
+
+pub(super) fn state_of(
+    desired: &Desired,
+    found: Option<&GithubRepository>,
+    lock: &Lock,
+    file: &RenderedFile,
+) -> FileState {
     let blob = found.and_then(|found| found.files.get(&file.path));
     let rendered_before = lock.files.get(&file.path);
     match (blob, rendered_before) {
@@ -201,16 +220,32 @@ fn plan_commit(
     plan: &mut Plan,
     desired: &Desired,
     found: Option<&GithubRepository>,
-    ground: &Ground,
+    (ground, adoption): (&Ground, &Adoption<'_>),
     before: &[StepId],
     comparison: Comparison,
 ) -> Landing {
     let Comparison { changes: files, new_paths, pinned, .. } = comparison;
     let rules = found.map(|found| found.branch_rules.clone()).unwrap_or_default();
-    let by_pull_request = rules.pull_request_required || desired.by_pull_request;
-    let open = found.and_then(open_pull_request);
+    let adopts = adoption.agreed;
+    let deletions = adoption.removals();
+    // What a publisher made is never replaced behind their back.
+    let by_pull_request = rules.pull_request_required || desired.by_pull_request || adopts;
+    if let Some(open) = found.and_then(|found| open_from(found, ADOPTION_BRANCH)).filter(|_| !adopts) {
+        // It brings the files as well; what it adopts was not looked at, or is gone.
+        plan.waiting.push(format!("merge or close {}, then run `sbi apply`", open.url));
+        return Landing::PullRequest;
+    }
+    let head_branch = if adopts { ADOPTION_BRANCH } else { PULL_REQUEST_BRANCH };
+    let open = found.and_then(|found| open_from(found, head_branch));
     if let Some(open) = open.filter(|_| by_pull_request) {
-        let same = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())));
+        let same = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())))
+            && !deletions.iter().any(|path| open.files.contains_key(path));
+        if adopts && !same {
+            // Its body names every line that goes: what changed since would go unnamed.
+            let again = "or close it and run `sbi init` again: what it replaces has changed since";
+            plan.waiting.push(format!("merge {}, then run `sbi apply`; {again}", open.url));
+            return Landing::PullRequest;
+        }
         if same {
             plan.waiting.push(format!("merge {}, then run `sbi apply`", open.url));
             return Landing::PullRequest;
@@ -218,9 +253,14 @@ fn plan_commit(
     }
     let delivery = if by_pull_request {
         Delivery::PullRequest {
-            branch: PULL_REQUEST_BRANCH.into(),
-            title: "Set up the publishing pipeline".into(),
-            body: pull_request_body(desired, &files, &new_paths),
+            branch: head_branch.into(),
+            title: if adopts { "Adopt the publishing pipeline" } else { "Set up the publishing pipeline" }.into(),
+            body: if adopts {
+                let head = found.and_then(|found| found.head.as_ref());
+                adoption::body(desired, adoption, (&files, &new_paths), head)
+            } else {
+                pull_request_body(desired, &files, &new_paths)
+            },
             number: open.map(|open| open.number),
         }
     } else if rules.signatures_required {
@@ -242,12 +282,15 @@ fn plan_commit(
             whole_tree: found.is_none(),
             files,
             new_paths,
-            deletions: BTreeSet::new(),
+            deletions,
             message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
             delivery,
         }),
     };
     plan.pinned = pinned;
+    if adopts && let Some(other) = found.and_then(|found| open_from(found, PULL_REQUEST_BRANCH)) {
+        plan.waiting.push(format!("close {}: the pull request of this run brings what it does", other.url));
+    }
     let id = plan.add(step, before.iter().copied().chain(needs_parent));
     if by_pull_request {
         plan.waiting.push("merge the pull request of this run, then run `sbi apply`".into());
