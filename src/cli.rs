@@ -218,6 +218,11 @@ pub struct AnswerFlags {
     /// It lets the publishing user see the dates of its own keys, and nothing else.
     #[arg(long, value_name = "DAYS")]
     pub key_max_age: Option<String>,
+    /// Render a workflow that runs `sbi update` every week, with the program at this address: `URL#sha256=HEX`.
+    ///
+    /// It keeps one pull request and needs a token in the secret SBI_UPDATE_TOKEN, which a person puts there.
+    #[arg(long, value_name = "PROGRAM")]
+    pub update_program: Option<String>,
 }
 
 impl AnswerFlags {
@@ -242,6 +247,7 @@ impl AnswerFlags {
             arch,
             signing,
             key_max_age,
+            update_program,
         } = self.clone();
         Answers {
             github,
@@ -261,6 +267,7 @@ impl AnswerFlags {
             architectures: arch,
             signing,
             key_max_age,
+            update_program,
         }
     }
 }

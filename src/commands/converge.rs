@@ -312,6 +312,7 @@ fn end(
         links.clear();
         next.push("do it for real: `sbi init`, with AWS credentials and a GitHub token".to_owned());
     }
+    next.extend(next_steps::token_of_the_update(config));
     next.extend(next_steps::for_a_person(config));
     next.extend((!run.rehearsal).then(|| "where all of it stands, at any time: `sbi status`".to_owned()));
     console.show_end(plan, report, &summary(links, next))?;

@@ -76,6 +76,8 @@ pub(super) struct TreeEntry {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) sha: String,
+    #[serde(default)]
+    pub(super) mode: String,
 }
 
 #[derive(Deserialize)]
@@ -205,11 +207,21 @@ pub(super) struct RefAnswer {
 pub(super) struct PullAnswer {
     pub(super) number: u64,
     pub(super) html_url: String,
-    pub(super) head: PullHead,
+    #[serde(default)]
+    pub(super) node_id: String,
+    pub(super) title: String,
+    pub(super) body: Option<String>,
+    #[serde(default)]
+    pub(super) draft: bool,
+    /// RFC 3339; absent unless it was merged.
+    pub(super) merged_at: Option<String>,
+    pub(super) head: PullSide,
+    pub(super) base: PullSide,
 }
 
+/// The branch that a pull request comes from, or the one that it goes to.
 #[derive(Deserialize)]
-pub(super) struct PullHead {
+pub(super) struct PullSide {
     #[serde(rename = "ref")]
     pub(super) branch: String,
     pub(super) sha: String,

@@ -1,14 +1,17 @@
 //! Files reach the default branch here: one commit by push, signed push or pull request.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answers::TreeAnswer;
 use super::{Call, Github, error, escape, lock, repo_path};
 use crate::failure::{Cause, Failure};
-use crate::model::commit::{Commit, Delivery};
+use crate::model::commit::{Commit, Delivery, OpenPullRequest, is_ours, marked};
 use crate::model::config::CONFIG_FILE;
 use crate::model::git::CommitId;
 use crate::model::names::GithubRepositoryName;
@@ -30,6 +33,8 @@ struct CommitAnswer {
     sha: String,
     tree: Sha,
     html_url: String,
+    #[serde(default)]
+    message: String,
 }
 
 #[derive(Deserialize)]
@@ -48,26 +53,10 @@ struct RefAnswer {
     object: Sha,
 }
 
-#[derive(Deserialize)]
-struct PullAnswer {
-    number: u64,
-    html_url: String,
-}
-
-#[derive(Deserialize)]
-struct GraphqlAnswer {
-    data: Option<Value>,
-    #[serde(default)]
-    errors: Vec<GraphqlError>,
-}
-
-#[derive(Deserialize)]
-struct GraphqlError {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    message: String,
-}
+/// The version that stands in the trailer of our commits.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Of the commit below one that merges.
+const RENDERED: &str = "Render anew the files that the next commit merges with what is there";
 
 const SIGNED_COMMIT: &str =
     "mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid url } } }";
@@ -78,8 +67,8 @@ fn with_rights(call: Call, commit: &Commit) -> Call {
     if commit.touches_workflows() { call.needing("workflows: write").scoped("workflow") } else { call }
 }
 
-fn moved(commit: &Commit, branch: &str) -> Failure {
-    Failure::new(format!("the branch {branch} of {} moved meanwhile", commit.repository))
+pub(super) fn moved(repository: &GithubRepositoryName, branch: &str) -> Failure {
+    Failure::new(format!("the branch {branch} of {repository} moved meanwhile"))
         .hinted("run the command again: it looks at the new commits first")
 }
 
@@ -102,7 +91,7 @@ impl Github {
         .of(repository)
         .once()
         .body(json!({
-            "message": format!("Add {CONFIG_FILE}"),
+            "message": marked(&format!("Add {CONFIG_FILE}"), VERSION, None),
             "content": BASE64_STANDARD.encode(text),
             "branch": branch,
         }));
@@ -121,23 +110,50 @@ impl Github {
     pub async fn commit(&self, commit: &Commit, branch: &str, parent: &CommitId) -> Result<Delivered, Failure> {
         match &commit.delivery {
             Delivery::Push => {
-                let made = self.make_commit(commit, parent).await?;
+                let made = self.make_commits(commit, parent).await?;
                 self.move_branch(commit, branch, parent, &made.sha).await?;
                 Ok(Delivered::Commit { id: CommitId::told(made.sha), url: made.html_url })
             }
             Delivery::SignedPush => self.signed_commit(commit, branch, parent).await,
-            Delivery::PullRequest { branch: head, title, body, number } => {
-                let made = self.make_commit(commit, parent).await?;
-                self.point_branch(commit, head, &made.sha, number.is_some()).await?;
-                match number {
-                    Some(number) => {
-                        let url = made.html_url.split("/commit/").next().unwrap_or_default();
-                        Ok(Delivered::PullRequest { number: *number, url: format!("{url}/pull/{number}") })
+            Delivery::PullRequest { branch: head, title, body, draft, open } => {
+                let texts = (title.as_str(), body.as_str());
+                match open {
+                    Some(open) => self.renew_pull_request(commit, parent, (head, open), texts, *draft).await,
+                    None => {
+                        let made = self.make_commits(commit, parent).await?;
+                        self.create_our_branch(commit, head, &made.sha).await?;
+                        self.open_pull_request(&commit.repository, (branch, head), texts, *draft).await
                     }
-                    None => self.open_pull_request(commit, branch, head, title, body).await,
                 }
             }
         }
+    }
+
+    /// Whatever call is the last one that arrives, the next run finds what is left: the branch shows whether it moved,
+    /// the pull request how it is described. It becomes a draft before the branch moves, and ready after.
+    async fn renew_pull_request(
+        &self,
+        commit: &Commit,
+        parent: &CommitId,
+        (head, open): (&str, &OpenPullRequest),
+        texts: (&str, &str),
+        draft: bool,
+    ) -> Result<Delivered, Failure> {
+        let repository = &commit.repository;
+        let mut open = open.clone();
+        if draft && !open.draft {
+            self.set_draft(repository, &open, true).await?;
+            open.draft = true;
+        }
+        let made = self.make_commits(commit, parent).await?;
+        match self.tip(repository, head).await? {
+            Some(tip) if tip == made.sha => {}
+            Some(tip) if tip == open.head.as_str() => self.force_branch(commit, head, &made.sha).await?,
+            // Somebody's commits came in since, or the branch went and closed the pull request.
+            _ => return Err(moved(repository, head)),
+        }
+        self.change_pull_request(repository, &open, texts, draft).await?;
+        Ok(Delivered::PullRequest { number: open.number, url: open.url })
     }
 
     pub(super) fn remember_tree(&self, commit: &CommitId, tree: String) {
@@ -155,38 +171,67 @@ impl Github {
         Ok(answer.tree.sha)
     }
 
+    pub(super) fn remember_executables(&self, commit: &CommitId, tree: &TreeAnswer) {
+        let executables = tree.tree.iter().filter(|entry| entry.mode == "100755").map(|entry| entry.path.clone());
+        let executables: BTreeSet<String> = executables.collect();
+        if !executables.is_empty() {
+            lock(&self.executables).insert(commit.clone(), executables);
+        }
+    }
+
+    /// Whether sbi made the commit, by its trailer.
+    pub(super) async fn is_our_commit(&self, repository: &GithubRepositoryName, id: &str) -> Result<bool, Failure> {
+        let call =
+            Call::get(repo_path(repository, &format!("/git/commits/{id}")), format!("read commit {id}")).of(repository);
+        let answer: CommitAnswer = self.ask(&call).await?;
+        Ok(is_ours(&answer.message, &answer.tree.sha))
+    }
+
+    /// The commit, and below it the one of what was rendered where there is something to merge.
+    async fn make_commits(&self, commit: &Commit, parent: &CommitId) -> Result<CommitAnswer, Failure> {
+        let executables = lock(&self.executables).get(parent).cloned().unwrap_or_default();
+        let blob = |(path, text): (&String, &String)| {
+            let mode = if executables.contains(path) { "100755" } else { "100644" };
+            json!({ "path": path, "mode": mode, "type": "blob", "content": text })
+        };
+        let mut on = parent.clone();
+        if !commit.rendered.is_empty() {
+            let entries = commit.rendered.iter().map(blob).collect();
+            on = CommitId::told(self.make_commit(commit, &on, entries, RENDERED).await?.sha);
+        }
+        // Without an object there is nothing at the path any more.
+        let gone = |path: &String| json!({ "path": path, "mode": "100644", "type": "blob", "sha": null });
+        let entries = commit.files.iter().map(blob).chain(commit.deletions.iter().map(gone)).collect();
+        self.make_commit(commit, &on, entries, &commit.message).await
+    }
+
     /// Tree and commit: nothing points to them yet, so nobody sees them.
-    async fn make_commit(&self, commit: &Commit, parent: &CommitId) -> Result<CommitAnswer, Failure> {
+    async fn make_commit(
+        &self,
+        commit: &Commit,
+        on: &CommitId,
+        entries: Vec<Value>,
+        message: &str,
+    ) -> Result<CommitAnswer, Failure> {
         let repository = &commit.repository;
-        let entries: Vec<Value> = commit
-            .files
-            .iter()
-            .map(|(path, text)| json!({ "path": path, "mode": "100644", "type": "blob", "content": text }))
-            // Without an object there is nothing at the path any more.
-            .chain(
-                commit
-                    .deletions
-                    .iter()
-                    .map(|path| json!({ "path": path, "mode": "100644", "type": "blob", "sha": null })),
-            )
-            .collect();
         let mut tree = json!({ "tree": entries });
         if !commit.whole_tree {
-            tree["base_tree"] = self.tree_of(repository, parent).await?.into();
+            tree["base_tree"] = self.tree_of(repository, on).await?.into();
         }
         let call = Call::new(Method::POST, repo_path(repository, "/git/trees"), "upload the files").body(tree);
         let tree: Sha = self.ask(&with_rights(call, commit)).await?;
         let call = Call::new(Method::POST, repo_path(repository, "/git/commits"), "make the commit").body(json!({
-            "message": commit.message,
+            "message": marked(message, VERSION, Some(&tree.sha)),
             "tree": tree.sha,
-            "parents": [parent.as_str()],
+            "parents": [on.as_str()],
         }));
         let made: CommitAnswer = self.ask(&with_rights(call, commit)).await?;
         self.remember_tree(&CommitId::told(made.sha.clone()), made.tree.sha.clone());
         Ok(made)
     }
 
-    async fn tip(&self, repository: &GithubRepositoryName, branch: &str) -> Result<Option<String>, Failure> {
+    /// The commit that a branch is at; `None` when there is no such branch.
+    pub(super) async fn tip(&self, repository: &GithubRepositoryName, branch: &str) -> Result<Option<String>, Failure> {
         let path = repo_path(repository, &format!("/git/ref/heads/{}", escape(branch)));
         let call = Call::get(path, format!("read the branch {branch}")).of(repository);
         Ok(self.ask_maybe::<RefAnswer>(&call).await?.map(|answer| answer.object.sha))
@@ -211,54 +256,40 @@ impl Github {
             409 | 422 => match self.tip(&commit.repository, branch).await? {
                 Some(tip) if tip == to => Ok(()),
                 Some(tip) if tip == parent.as_str() => Err(refused_by_rules(commit, branch)),
-                _ => Err(moved(commit, branch)),
+                _ => Err(moved(&commit.repository, branch)),
             },
             _ => Err(error::classify(&call, &reply, &self.host)),
         }
     }
 
-    /// Creates a branch of ours or moves it wherever it was.
-    async fn point_branch(&self, commit: &Commit, branch: &str, to: &str, exists: bool) -> Result<(), Failure> {
+    /// Creates a branch of ours. One that is there already was left by an earlier run, and moves; somebody's commits on it
+    /// stay.
+    async fn create_our_branch(&self, commit: &Commit, branch: &str, to: &str) -> Result<(), Failure> {
         let repository = &commit.repository;
-        let what = format!("point the branch {branch} to the new commit");
-        if !exists {
-            let call = Call::new(Method::POST, repo_path(repository, "/git/refs"), what.clone())
-                .body(json!({ "ref": format!("refs/heads/{branch}"), "sha": to }));
-            match self.ask::<RefAnswer>(&with_rights(call, commit)).await {
-                Ok(_) => return Ok(()),
-                // Left by an earlier run that stopped before it opened the pull request.
-                Err(failure) => {
-                    if self.tip(repository, branch).await?.is_none() {
-                        return Err(failure);
-                    }
-                }
-            }
+        let call = Call::new(Method::POST, repo_path(repository, "/git/refs"), pointing(branch))
+            .body(json!({ "ref": format!("refs/heads/{branch}"), "sha": to }));
+        let Err(failure) = self.ask::<RefAnswer>(&with_rights(call, commit)).await else { return Ok(()) };
+        match self.tip(repository, branch).await? {
+            None => Err(failure),
+            Some(tip) if tip == to => Ok(()),
+            Some(tip) if self.is_our_commit(repository, &tip).await? => self.force_branch(commit, branch, to).await,
+            Some(_) => Err(Failure::new(format!(
+                "the branch {branch} of {repository} holds commits that are not sbi's"
+            ))
+            .hinted(format!(
+                "keep them under another name and delete the branch: `git push origin --delete {branch}`, then run \
+                     the command again"
+            ))),
         }
-        let path = repo_path(repository, &format!("/git/refs/heads/{}", escape(branch)));
-        let call = with_rights(Call::new(Method::PATCH, path, what), commit)
+    }
+
+    /// Moves a branch of ours wherever it was.
+    async fn force_branch(&self, commit: &Commit, branch: &str, to: &str) -> Result<(), Failure> {
+        let path = repo_path(&commit.repository, &format!("/git/refs/heads/{}", escape(branch)));
+        let call = with_rights(Call::new(Method::PATCH, path, pointing(branch)), commit)
             .body(json!({ "sha": to, "force": true }))
             .repeatable();
         self.send(&call).await.map(drop)
-    }
-
-    async fn open_pull_request(
-        &self,
-        commit: &Commit,
-        base: &str,
-        head: &str,
-        title: &str,
-        body: &str,
-    ) -> Result<Delivered, Failure> {
-        let call = Call::new(
-            Method::POST,
-            repo_path(&commit.repository, "/pulls"),
-            format!("open the pull request from {head}"),
-        )
-        .of(&commit.repository)
-        .needing("pull_requests: write")
-        .body(json!({ "title": title, "body": body, "head": head, "base": base }));
-        let answer: PullAnswer = self.ask(&call).await?;
-        Ok(Delivered::PullRequest { number: answer.number, url: answer.html_url })
     }
 
     /// GitHub signs what it commits itself; REST commits of a person's token stay unsigned.
@@ -272,7 +303,11 @@ impl Github {
         if !commit.deletions.is_empty() {
             changes["deletions"] = commit.deletions.iter().map(|path| json!({ "path": path })).collect();
         }
-        let (headline, details) = commit.message.split_once('\n').unwrap_or((&commit.message, ""));
+        if !commit.rendered.is_empty() {
+            return Err(Failure::new("the plan is inconsistent: what is merged comes by pull request"));
+        }
+        let message = marked(&commit.message, VERSION, None);
+        let (headline, details) = message.split_once('\n').unwrap_or((&message, ""));
         let input = json!({
             "branch": { "repositoryNameWithOwner": commit.repository.to_string(), "branchName": branch },
             "message": { "headline": headline, "body": details.trim_start() },
@@ -284,26 +319,21 @@ impl Github {
                 .body(json!({ "query": SIGNED_COMMIT, "variables": { "input": input } })),
             commit,
         );
-        let reply = self.exchange(&self.graphql, &call).await?;
-        if reply.status != 200 {
-            return Err(error::classify(&call, &reply, &self.host));
-        }
-        let answer: GraphqlAnswer = reply.json(&call)?;
-        if let Some(error) = answer.errors.first() {
-            return Err(match error.kind.as_str() {
-                "STALE_DATA" => moved(commit, branch),
-                "FORBIDDEN" | "INSUFFICIENT_SCOPES" | "NOT_FOUND" => error::denied(&call, call.permission),
-                _ => Failure::new(format!("could not {}: GitHub refuses it", call.what))
-                    .caused_by(format!("GitHub says: {}", error.message)),
-            });
-        }
-        let data = answer.data.unwrap_or_default();
+        let data = match self.mutate(&call).await? {
+            Ok(data) => data,
+            Err(refused) if refused.kind == "STALE_DATA" => return Err(moved(&commit.repository, branch)),
+            Err(refused) => return Err(refused.into_failure(&call)),
+        };
         let made = &data["createCommitOnBranch"]["commit"];
         match (made["oid"].as_str(), made["url"].as_str()) {
             (Some(oid), Some(url)) => Ok(Delivered::Commit { id: CommitId::told(oid), url: url.to_owned() }),
             _ => Err(Failure::new(format!("could not {}: GitHub's answer names no commit", call.what))),
         }
     }
+}
+
+fn pointing(branch: &str) -> String {
+    format!("point the branch {branch} to the new commit")
 }
 
 fn refused_by_rules(commit: &Commit, branch: &str) -> Failure {

@@ -1,13 +1,17 @@
 //! The GitHub adapter: one client, its timeouts, retries and proxy. octocrab stays in here; nothing is decided here.
 
+mod action_repositories;
 mod activity;
 mod answers;
+mod blobs;
 mod commits;
 mod deletions;
 mod dispatch;
 mod error;
+mod graphql;
 mod hidden;
 mod holdings;
+mod pull_requests;
 mod releases;
 mod repository;
 mod secrets;
@@ -15,7 +19,7 @@ mod token;
 mod transport;
 mod unfinished;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +69,8 @@ pub struct Github {
     keys: Mutex<BTreeMap<GithubRepositoryName, Arc<OnceCell<secrets::SealingKey>>>>,
     /// Commit → tree, as met on the way: a commit's tree never changes.
     trees: Mutex<BTreeMap<CommitId, String>>,
+    /// Commit → the paths of its executables, where there are any: a change of text leaves them so.
+    executables: Mutex<BTreeMap<CommitId, BTreeSet<String>>>,
 }
 
 /// One request, and what its errors should say.
@@ -195,6 +201,7 @@ impl Github {
             own_plan: Mutex::default(),
             keys: Mutex::default(),
             trees: Mutex::default(),
+            executables: Mutex::default(),
         })
     }
 

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::answers::{
     ActionsAnswer, BranchAnswer, EntryAnswer, EnvironmentsAnswer, FileAnswer, OrganizationAnswer, PoliciesAnswer,
-    ProtectionAnswer, PullAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer,
-    Switch, TreeAnswer, UserAnswer, WorkflowAnswer,
+    ProtectionAnswer, RefAnswer, ReleaseAnswer, RepositoryAnswer, RuleAnswer, SecretsAnswer, SubjectAnswer, Switch,
+    TreeAnswer, UserAnswer, WorkflowAnswer,
 };
 use super::hidden::{Looked, hidden_apart, is_hidden, or_hidden, parted};
 use super::{Call, Github, escape, lock, repo_path};
@@ -25,8 +25,8 @@ use crate::model::git::{BlobId, CommitId};
 use crate::model::lock::{LOCK_FILE, Lock};
 use crate::model::names::{EnvironmentName, GitTag, GithubRepositoryName};
 use crate::model::observed::{
-    ActionsPermissions, BranchRules, DeploymentPolicies, Environment, GithubIdentity, GithubRepository, Owner,
-    PullRequest, Release, RepositoryNow, SubjectTemplate, TokenKind, Viewer,
+    ActionsPermissions, BranchRules, DeploymentPolicies, Environment, GithubIdentity, GithubRepository, Owner, Release,
+    RepositoryNow, SubjectTemplate, TokenKind, Viewer,
 };
 
 /// Repositories made since then carry ids in their OIDC subjects (GitHub changelog, immutable subject claims).
@@ -54,7 +54,7 @@ pub struct CreatedRepository {
     pub url: String,
 }
 
-fn files_of(tree: TreeAnswer, name: &GithubRepositoryName) -> Result<BTreeMap<String, BlobId>, Failure> {
+pub(super) fn files_of(tree: TreeAnswer, name: &GithubRepositoryName) -> Result<BTreeMap<String, BlobId>, Failure> {
     if tree.truncated {
         return Err(Failure::new(format!("{name} has more files than GitHub lists at once (100,000 entries or 7 MB)"))
             .hinted("give the image a repository of its own: `--github OWNER/NAME`"));
@@ -258,7 +258,7 @@ impl Github {
         Ok(try_join_all(files).await?.into_iter().flatten().collect())
     }
 
-    async fn file_at(
+    pub(super) async fn file_at(
         &self,
         name: &GithubRepositoryName,
         path: &str,
@@ -284,7 +284,7 @@ impl Github {
     }
 
     /// The tree of a branch or commit; `None` when the repository is empty.
-    async fn tree(&self, name: &GithubRepositoryName, at: &str) -> Result<Option<TreeAnswer>, Failure> {
+    pub(super) async fn tree(&self, name: &GithubRepositoryName, at: &str) -> Result<Option<TreeAnswer>, Failure> {
         let call =
             Call::get(repo_path(name, &format!("/git/trees/{}?recursive=1", escape(at))), "list the files").of(name);
         let reply = self.exchange(&self.rest, &call).await?;
@@ -313,6 +313,7 @@ impl Github {
                     .hinted("run the command again")
             })?,
         };
+        self.remember_executables(&head, &tree);
         let files = files_of(tree, name)?;
         let lock = match (files.get(LOCK_FILE), lock) {
             (None, _) => None,
@@ -467,33 +468,6 @@ impl Github {
             _ => return Err(super::error::classify(&call, &reply, &self.host)),
         };
         Ok(refs.iter().filter_map(|tag| tag.name.strip_prefix("refs/tags/")).map(str::to_owned).collect())
-    }
-
-    /// The inner error is that of a token without the right to look.
-    async fn pull_requests(
-        &self,
-        name: &GithubRepositoryName,
-        id: u64,
-    ) -> Result<Result<Vec<PullRequest>, Failure>, Failure> {
-        let call = Call::get(repo_path(name, "/pulls?state=open"), "list the pull requests")
-            .of(name)
-            .needing("pull_requests: read");
-        let open = match hidden_apart(self.ask_pages(call, |page: Vec<PullAnswer>| page).await)? {
-            Ok(open) => open,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let ours = open.into_iter().filter(|pull| {
-            pull.head.branch.starts_with(OUR_BRANCHES) && pull.head.repo.as_ref().is_some_and(|repo| repo.id == id)
-        });
-        let each = ours.map(|pull| async move {
-            let (tree, lock) =
-                try_join!(self.tree(name, &pull.head.sha), self.file_at(name, LOCK_FILE, Some(&pull.head.sha)))?;
-            let files = tree.map_or_else(|| Ok(BTreeMap::new()), |tree| files_of(tree, name))?;
-            let lock = lock.as_ref().and_then(text_of).and_then(|text| Lock::parse(&text).ok());
-            let (number, url) = (pull.number, pull.html_url);
-            Ok::<_, Failure>(PullRequest { number, branch: pull.head.branch, url, files, lock })
-        });
-        try_join_all(each).await.map(Ok)
     }
 
     /// Creates a repository with a first commit and finds out its identity.
@@ -668,7 +642,7 @@ struct Content {
 }
 
 /// The text inside a contents answer: base64 with line ends.
-fn text_of(file: &FileAnswer) -> Option<String> {
+pub(super) fn text_of(file: &FileAnswer) -> Option<String> {
     let packed: String = file.content.split_ascii_whitespace().collect();
     String::from_utf8(BASE64_STANDARD.decode(packed).ok()?).ok()
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod access_key;
+pub mod pins;
 #[cfg(feature = "sandbox")]
 pub mod publisher;
 pub mod runs;
@@ -19,15 +20,16 @@ use crate::apply::{Outputs, System};
 use crate::aws::Aws;
 use crate::failure::{Cause, Failure};
 use crate::github::{CreatedRepository, Delivered, Github, missing_scopes};
-use crate::model::commit::Commit;
+use crate::model::commit::{Commit, UPDATE_BRANCH};
 use crate::model::config::{Auth, CONFIG_FILE, Config};
-use crate::model::git::CommitId;
+use crate::model::git::{BlobId, CommitId};
 use crate::model::holdings::{Holdings, IamHoldings};
 use crate::model::identity::{POLICY_NAME, Purpose, provider_arn};
 use crate::model::lock::Lock;
 use crate::model::names::{GithubRepositoryName, RoleName};
 use crate::model::observed::{
-    AwsObserved, CallerIdentity, DeploymentPolicies, GithubIdentity, GithubObserved, GithubRepository, Observed, Viewer,
+    AwsObserved, CallerIdentity, DeploymentPolicies, GithubIdentity, GithubObserved, GithubRepository, Observed,
+    TurnedDown, Viewer,
 };
 use crate::model::pins::Pins;
 use crate::model::region::Region;
@@ -118,6 +120,26 @@ impl Live {
             .transpose()
     }
 
+    /// The bytes of these blobs of the repository's history; `None` where it has none of that id.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn blobs(
+        &self,
+        repository: &GithubRepositoryName,
+        ids: &BTreeSet<BlobId>,
+    ) -> Result<BTreeMap<BlobId, Option<Vec<u8>>>, Failure> {
+        self.github.blobs(repository, ids).await
+    }
+
+    /// The newest update that a person closed without merging it.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn turned_down(&self, repository: &GithubRepositoryName) -> Result<Option<TurnedDown>, Failure> {
+        self.github.turned_down(repository, UPDATE_BRANCH).await
+    }
+
     /// Whether GitHub finds the same repository under both names.
     ///
     /// # Errors
@@ -201,7 +223,8 @@ impl Live {
         let today = found.and_then(|found| GithubRepositoryName::new(&found.full_name).ok());
         let repository = today.as_ref().unwrap_or(&config.github.repository);
         // Asked by name, whatever the list said: to a token that may not see them the list is empty.
-        let ours = [config.publish.environment.clone(), config.rescan_environment()].into_iter().flatten();
+        let ours = [config.publish.environment.clone(), config.rescan_environment(), config.update_environment()];
+        let ours = ours.into_iter().flatten();
         let environments = ours.filter(|_| found.is_some()).map(|name| async move {
             Ok((name.to_string(), self.github.environment_holdings(repository, &name).await?))
         });
@@ -388,6 +411,13 @@ impl System for Live {
                     Delivered::Commit { id, url } => Produced::Commit { id, url },
                     Delivered::PullRequest { number, url } => Produced::PullRequest { number, url },
                 })
+            }
+            Step::UpdatePullRequest { repository, open, title, body, draft } => {
+                github.change_pull_request(repository, open, (title, body), *draft).await?;
+                Ok(Produced::PullRequest { number: open.number, url: open.url.clone() })
+            }
+            Step::ClosePullRequest { repository, branch, open, why } => {
+                github.close_pull_request(repository, branch, open, why).await.map(done)
             }
             Step::CreateRelease { repository, tag, notes, commit } => {
                 let commit = commit_id(commit, outputs)?;

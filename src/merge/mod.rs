@@ -3,6 +3,7 @@
 
 pub mod checks;
 pub mod lines;
+pub mod workflow;
 
 /// What became of three texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,8 @@ pub struct Hunk {
 #[must_use]
 pub fn merge(path: &str, base: &str, ours: &str, theirs: &str) -> Merged {
     match Reader::of(path) {
-        Reader::Github | Reader::Others => lines::merge(base, ours, theirs),
+        Reader::Github => workflow::merge(base, ours, theirs),
+        Reader::Others => lines::merge(base, ours, theirs),
     }
 }
 

@@ -123,6 +123,12 @@ impl ActionVersion {
         self.numbers.len() >= 3
     }
 
+    /// Major, minor, …, as far as the text has them.
+    #[must_use]
+    pub fn numbers(&self) -> &[u64] {
+        &self.numbers
+    }
+
     /// By number; what one of them leaves out is not compared, since `v4` may stand for any `v4.y.z`.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Ordering {

@@ -1,6 +1,7 @@
 //! What is wanted and what was found, as plain data: no effects, no clock, no environment.
 
 pub mod action_pin;
+pub mod action_repository;
 pub mod commit;
 pub mod config;
 pub mod desired;
@@ -16,6 +17,7 @@ pub mod lock;
 pub mod names;
 pub mod observed;
 pub mod ownership;
+pub mod pinned_program;
 pub mod pins;
 pub mod region;
 pub mod registry;

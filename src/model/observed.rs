@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::commit::OpenPullRequest;
 use super::git::{BlobId, CommitId};
 use super::iam::PolicyDocument;
 use super::lock::Lock;
@@ -154,6 +155,16 @@ pub struct Owner {
     pub plan: Option<String>,
 }
 
+impl GithubObserved {
+    /// Whether the repository has draft pull requests: every public one, and private ones with a plan for teams. A plan
+    /// that GitHub doesn't tell counts as none.
+    #[must_use]
+    pub fn has_drafts(&self) -> bool {
+        let private = self.repository.as_ref().is_some_and(|found| found.private);
+        !private || self.owner.plan.as_deref().is_some_and(|plan| !matches!(plan, "free" | "pro"))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubRepository {
     pub identity: GithubIdentity,
@@ -292,8 +303,44 @@ pub struct PullRequest {
     pub number: u64,
     pub branch: String,
     pub url: String,
+    /// As GraphQL calls it.
+    pub node_id: String,
+    pub title: String,
+    pub body: String,
+    pub draft: bool,
+    /// The branch's tip.
+    pub head: CommitId,
+    /// The tip is a commit that sbi made; otherwise the branch holds somebody's work, and is not to be moved.
+    pub head_is_ours: bool,
     /// Path → blob id at the branch's tip.
     pub files: BTreeMap<String, BlobId>,
     /// `sbi.lock` at the branch's tip, when it can be read.
+    pub lock: Option<Lock>,
+}
+
+impl PullRequest {
+    /// As a step is told of it that changes it.
+    #[must_use]
+    pub fn as_open(&self) -> OpenPullRequest {
+        OpenPullRequest {
+            number: self.number,
+            node_id: self.node_id.clone(),
+            url: self.url.clone(),
+            title: self.title.clone(),
+            body: self.body.clone(),
+            draft: self.draft,
+            head: self.head.clone(),
+        }
+    }
+}
+
+/// The newest pull request from a branch of ours that a person closed without merging it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnedDown {
+    pub number: u64,
+    pub url: String,
+    /// Path → blob id at its head.
+    pub files: BTreeMap<String, BlobId>,
+    /// `sbi.lock` at its head, when it can be read.
     pub lock: Option<Lock>,
 }

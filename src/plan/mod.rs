@@ -7,6 +7,7 @@
 pub mod access_keys;
 pub mod destroy;
 pub mod operator;
+pub mod pins;
 pub mod retirement;
 pub mod rotation;
 pub mod setup;

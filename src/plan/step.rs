@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Known;
 use super::rotation::period;
-use crate::model::commit::{Commit, Delivery};
+use crate::model::commit::{Commit, Delivery, OpenPullRequest};
 use crate::model::config::Visibility;
 use crate::model::git::CommitId;
 use crate::model::holdings::ImageFacts;
@@ -187,6 +187,21 @@ pub enum Step {
     CommitFiles {
         commit: Box<Commit>,
         parent: Known<CommitId>,
+    },
+    /// Brings title, text and draft state of an open pull request of ours up to date; its branch stays where it is.
+    UpdatePullRequest {
+        repository: GithubRepositoryName,
+        open: Box<OpenPullRequest>,
+        title: String,
+        body: String,
+        draft: bool,
+    },
+    /// Says in a comment why an open pull request of ours is pointless by now, and deletes its branch, which closes it.
+    ClosePullRequest {
+        repository: GithubRepositoryName,
+        branch: String,
+        open: Box<OpenPullRequest>,
+        why: String,
     },
     CreateRelease {
         repository: GithubRepositoryName,
@@ -445,8 +460,14 @@ impl Step {
                 let how = match &commit.delivery {
                     Delivery::Push => "one commit",
                     Delivery::SignedPush => "one signed commit",
-                    Delivery::PullRequest { number: None, .. } => "one commit, by a new pull request",
-                    Delivery::PullRequest { number: Some(_), .. } => "one commit, into the open pull request",
+                    Delivery::PullRequest { open: None, draft: false, .. } => "by a new pull request",
+                    Delivery::PullRequest { open: None, draft: true, .. } => "by a new draft pull request",
+                    Delivery::PullRequest { open: Some(_), .. } => "into the open pull request",
+                };
+                let how = match (&commit.delivery, commit.rendered.is_empty()) {
+                    (Delivery::PullRequest { .. }, true) => format!("one commit, {how}"),
+                    (Delivery::PullRequest { .. }, false) => format!("two commits, {how}"),
+                    (Delivery::Push | Delivery::SignedPush, _) => how.to_owned(),
                 };
                 let changed = commit.files.len() - commit.new_paths.len();
                 let counts =
@@ -459,6 +480,20 @@ impl Step {
                     _ => Sign::Remove,
                 };
                 line(sign, "files", &commit.branch.as_deref().unwrap_or("default branch"), format!("{counts}{how}"))
+            }
+            Self::UpdatePullRequest { open, title, body, draft, .. } => {
+                let texts = open.title != *title || open.body != *body;
+                let state = match (open.draft, *draft) {
+                    (false, true) => Some("ready → draft"),
+                    (true, false) => Some("draft → ready for review"),
+                    (false, false) | (true, true) => None,
+                };
+                let changes: Vec<&str> = texts.then_some("title and text").into_iter().chain(state).collect();
+                line(Sign::Change, "pull request", &format!("#{}", open.number), changes.join(", "))
+            }
+            Self::ClosePullRequest { branch, open, why, .. } => {
+                let name = format!("#{}", open.number);
+                line(Sign::Remove, "pull request", &name, format!("closed with its branch {branch}: {why}"))
             }
             Self::CreateRelease { tag, .. } => line(Sign::Add, "release", tag, "starts the publishing pipeline".into()),
             Self::DeleteRolePolicy { name, purpose, .. } => {
@@ -550,6 +585,10 @@ impl Step {
                 }
                 needed
             }
+            Self::UpdatePullRequest { .. } => vec![Permission::Github("pull requests: write")],
+            Self::ClosePullRequest { .. } => {
+                vec![Permission::Github("contents: write"), Permission::Github("pull requests: write")]
+            }
             // A tag on a commit that touches a workflow needs the same right as the commit.
             Self::CreateRelease { .. } => {
                 vec![Permission::Github("contents: write"), Permission::Github("workflows: write")]
@@ -602,6 +641,8 @@ impl Step {
             | Self::UntagEcrRepository { .. }
             | Self::DeleteEnvironment { .. }
             | Self::DeleteBranch { .. }
+            | Self::UpdatePullRequest { .. }
+            | Self::ClosePullRequest { .. }
             | Self::DeleteGithubRepository { .. } => true,
             Self::CreateEcrRepository { .. }
             | Self::CreateOidcProvider { .. }

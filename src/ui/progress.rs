@@ -195,6 +195,7 @@ fn verbs(step: &Step) -> (&'static str, &'static str) {
         Step::DeactivateAccessKey { .. } => ("deactivating", "deactivated"),
         Step::WatchAccessKey { .. } => ("watching", "watched"),
         Step::CommitFiles { commit, .. } if commit.deletions.is_empty() => ("committing", "committed"),
+        Step::ClosePullRequest { .. } => ("closing", "closed"),
         Step::CreateRelease { .. } => ("publishing", "published"),
         _ => match step.describe().sign {
             Sign::Add => ("creating", "created"),

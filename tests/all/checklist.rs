@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use sbi::model::config::{Auth, Visibility};
 use sbi::model::desired::{Desired, RenderedFile};
-use sbi::model::git::BlobId;
+use sbi::model::git::{BlobId, CommitId};
 use sbi::model::names::GitTag;
 use sbi::model::observed::*;
 use sbi::model::ownership::ownership_tags;
@@ -580,7 +580,19 @@ fn a_pull_request_that_brings_the_files_is_a_persons_to_merge() {
     found.releases.clear();
     found.tags.clear();
     let url = "https://github.com/acme/bases/pull/3".to_owned();
-    found.pull_requests.push(PullRequest { number: 3, branch: "sbi/setup".into(), url, files, lock });
+    found.pull_requests.push(PullRequest {
+        number: 3,
+        branch: "sbi/setup".into(),
+        url,
+        node_id: "PR_3".into(),
+        title: "Set up the publishing pipeline".into(),
+        body: String::new(),
+        draft: false,
+        head: CommitId::told("1".repeat(40)),
+        head_is_ours: true,
+        files,
+        lock,
+    });
     let status = ask(&desired, &told(&desired, &observed));
     for id in ["files", "workflow", "dockerfile:static-go", "release:v1.0.0", "published:static-go", "release-trigger"]
     {

@@ -1,6 +1,8 @@
 //! The GitHub adapter against GitHub's own description, canned answers, `emulate` and PyNaCl.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may panic")]
 
+mod pull_requests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -9,7 +11,8 @@ use std::time::Duration;
 
 use sbi::failure::{Cause, Failure};
 use sbi::github::{Delivered, Github, Settings, Timing};
-use sbi::model::commit::{Commit, Delivery};
+use sbi::model::action_repository::TagTarget;
+use sbi::model::commit::{Commit, Delivery, OpenPullRequest};
 use sbi::model::config::Visibility;
 use sbi::model::git::{BlobId, CommitId};
 use sbi::model::names::{GitTag, GithubRepositoryName};
@@ -111,11 +114,24 @@ fn commit_of(files: &[(&str, &str)], delivery: Delivery) -> Commit {
         repository: base(),
         branch: Some("main".into()),
         whole_tree: false,
+        rendered: BTreeMap::new(),
         new_paths: files.keys().cloned().collect(),
         deletions: BTreeSet::new(),
         files,
         message: "Set up publishing".into(),
         delivery,
+    }
+}
+
+fn open_pull_request(head: &str) -> OpenPullRequest {
+    OpenPullRequest {
+        number: 7,
+        node_id: "PR_kwDOA".into(),
+        url: "https://github.com/acme/base/pull/7".into(),
+        title: "Set up".into(),
+        body: "other words".into(),
+        draft: false,
+        head: CommitId::told(head),
     }
 }
 
@@ -385,17 +401,32 @@ async fn githubs_own_examples_are_understood_and_every_request_is_documented() {
     }
     github.start_history(&repository, "main", "text").await.unwrap();
     let parent = CommitId::told("7fd1a60b01f91b314f59955a4e4d4e80d8edf11d");
-    let by_request = |number| Delivery::PullRequest {
+    let by_request = |open| Delivery::PullRequest {
         branch: "sbi/setup".into(),
         title: "Set up".into(),
         body: "words".into(),
-        number,
+        draft: false,
+        open,
     };
-    for delivery in [Delivery::Push, by_request(None), by_request(Some(7))] {
+    // The commit that GitHub's example of a branch is at.
+    let open = open_pull_request("aa218f56b14c9653891f9e74264a383fa43fefbd");
+    for delivery in [Delivery::Push, by_request(None), by_request(Some(Box::new(open.clone())))] {
         let mut commit = commit_of(&[(".github/workflows/x.yml", "on: release")], delivery);
         commit.deletions.insert("README.md".into());
         github.commit(&commit, "main", &parent).await.unwrap();
     }
+    github.close_pull_request(&repository, "sbi/setup", &open, "nothing is left of it").await.unwrap();
+    // GitHub's example of a closed pull request was merged.
+    assert_eq!(github.turned_down(&repository, "new-topic").await.unwrap(), None);
+    let action = github.action_repository(&repository).await.unwrap();
+    assert!(action.tags.is_empty() && action.default_branch == "master", "GitHub's example has branches alone");
+    let target = TagTarget { object: "940bd336248efae0f9ee5bc7b2d5c985887b16ac".into(), annotated: true };
+    let tagged = github.tagged_commit(&repository, "v0.0.1", &target).await.unwrap();
+    assert_eq!(tagged.commit.as_str(), "c3d0be41ecbe669545ee3e94d31ed9a4bc91ee3c");
+    assert!(tagged.release.is_some_and(|release| release.published.is_some() && !release.prerelease));
+    assert!(github.branch_with(&repository, &tagged.commit, "master", &[]).await.unwrap().is_some());
+    // GitHub's example of a blob is not the one of this id, which is noticed.
+    assert!(github.blobs(&repository, &[BlobId::of(b"x")].into()).await.is_err());
     github.create_release(&repository, &"v1.0.0".parse().unwrap(), "notes", &parent).await.unwrap();
     github.delete_secret(&repository, "AWS_REGION").await.unwrap();
     let held = github.environment_holdings(&repository, &"release".parse().unwrap()).await.unwrap();
@@ -579,11 +610,12 @@ async fn emulate_takes_repository_commits_pull_request_and_release() {
     assert_eq!(seen.files.keys().collect::<Vec<_>>(), ["README.md", "sbi.toml"], "and what is deleted goes");
 
     let head = seen.head.unwrap();
-    let delivery = |number| Delivery::PullRequest {
+    let delivery = |open| Delivery::PullRequest {
         branch: "sbi/setup".into(),
         title: "Set up publishing".into(),
         body: "words".into(),
-        number,
+        draft: false,
+        open,
     };
     let third = commit_of(&[("SECURITY.md", "words\n")], delivery(None));
     let Delivered::PullRequest { number, .. } = github.commit(&third, "main", &head).await.unwrap() else { panic!() };
@@ -591,7 +623,8 @@ async fn emulate_takes_repository_commits_pull_request_and_release() {
     assert_eq!(seen.pull_requests.len(), 1);
     assert_eq!(seen.pull_requests[0].files["SECURITY.md"], BlobId::of(b"words\n"));
     // `emulate` keeps the commit that a pull request was opened with, so only the move itself is seen here.
-    let fourth = commit_of(&[("SECURITY.md", "other words\n")], delivery(Some(number)));
+    let fourth =
+        commit_of(&[("SECURITY.md", "other words\n")], delivery(Some(Box::new(seen.pull_requests[0].as_open()))));
     let Delivered::PullRequest { number: same, .. } = github.commit(&fourth, "main", &head).await.unwrap() else {
         panic!()
     };

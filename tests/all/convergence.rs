@@ -136,6 +136,24 @@ fn an_organizations_private_repository_without_environments_trusts_release_tags(
     room.check_contract();
 }
 
+/// Its token writes workflows, so it is behind an environment that opens for the default branch alone.
+#[test]
+fn a_weekly_update_gets_its_workflow_and_an_environment_for_its_token() {
+    let room = Room::new();
+    let program = format!("https://downloads.acme.example/sbi-0.2.0#sha256={}", "0a".repeat(32));
+    let flags = ["--auth", "oidc", "--no-watch", "--update-program", &program];
+    let first = room.init(&flags).exited(0);
+    let asks = "`gh secret set SBI_UPDATE_TOKEN --env update --repo acme/bases`";
+    assert!(first.stdout.contains(asks), "{}\n{}", first.stdout, first.stderr);
+    let found = repository(&room);
+    assert!(found.files.contains_key(".github/workflows/update.yml"));
+    assert_eq!(found.environments["update"], Some(BTreeSet::from(["branch main".to_owned()])));
+    assert_nothing_left(&room, "oidc");
+    room.sbi(&["destroy", "--yes", "--confirm", REPOSITORY]).exited(0);
+    assert!(!repository(&room).environments.contains_key("update"));
+    room.check_contract();
+}
+
 /// What is there already is adopted or left alone, and said.
 #[test]
 fn what_exists_is_adopted_and_what_is_foreign_stays() {
@@ -197,6 +215,21 @@ fn a_protected_branch_gets_a_pull_request_and_apply_releases_after_the_merge() {
         assert_set_up(&room, "oidc");
         room.check_contract();
     }
+}
+
+#[test]
+fn somebodys_commits_on_the_set_up_branch_are_left_to_them() {
+    let room = Room::new();
+    room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
+    room.github.add_ruleset(REPOSITORY, "main", Rules { pull_request: true, signatures: false });
+    room.init(&["--no-watch"]).exited(0);
+    room.github.commit_files(REPOSITORY, "sbi/setup", &[("README.md", "better words\n")], "Say it better");
+    let (before, branch) = (room.writes(), repository(&room).branches["sbi/setup"].clone());
+    let again = room.init(&["--no-watch"]).exited(0);
+    assert!(again.stdout.contains("somebody's commits are on its branch sbi/setup"), "{}", again.stdout);
+    assert_eq!(room.writes(), before);
+    assert_eq!(repository(&room).branches["sbi/setup"], branch);
+    room.check_contract();
 }
 
 #[test]

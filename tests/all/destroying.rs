@@ -290,11 +290,13 @@ fn a_set_up_that_waits_for_its_merge_is_taken_back_too() {
     room.github.create_repository(REPOSITORY, Seed { private: false, files: &[("a", "b\n")] });
     room.github.add_ruleset(REPOSITORY, "main", Rules { pull_request: true, signatures: false });
     room.init(&["--no-watch"]).exited(0);
+    // And one that would bring newer templates.
+    room.github.commit_files(REPOSITORY, "sbi/update", &[("a", "c\n")], "update");
     destroy(&room, &[]).exited(0);
     let found = repository(&room);
     assert_eq!(found.secrets.len(), 0, "{:?}", found.secrets.keys());
     assert!(found.pull_requests.iter().all(|pull| !pull.open));
-    assert!(!found.branches.contains_key("sbi/setup"));
+    assert!(found.branches.keys().all(|branch| branch == "main"), "{:?}", found.branches);
     assert_eq!(found.files.keys().collect::<Vec<_>>(), ["a"]);
     assert_eq!(room.aws.role_names(), BTreeSet::new());
     assert_eq!(room.aws.repository_names(), BTreeSet::new());

@@ -1,5 +1,6 @@
 //! The planner and the executor against a model of the world: from any state, interrupted anywhere, in any order.
 
+mod pull_requests;
 mod rename;
 
 use std::cell::RefCell;

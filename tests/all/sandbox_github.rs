@@ -4,6 +4,7 @@
 mod emulate_parity;
 mod findings;
 mod git_parity;
+mod pull_requests;
 mod refusals;
 mod rules;
 mod runs;

@@ -247,7 +247,7 @@ fn assert_gone(config: &Config, observed: &Observed) {
     }
     assert!(aws.user.as_ref().is_none_or(|user| !claimant.owns(&user.tags, None)), "{:?}", aws.user);
     let Some(found) = &observed.github.repository else { return };
-    assert!(found.pull_requests.iter().all(|open| open.branch != "sbi/setup"));
+    assert!(found.pull_requests.iter().all(|open| !["sbi/setup", "sbi/update"].contains(&open.branch.as_str())));
     assert_eq!(found.lock, None);
     assert!(!found.files.contains_key(LOCK_FILE), "{:?}", found.files);
 }
@@ -694,6 +694,16 @@ fn a_pull_request_that_was_opened_is_waited_for_and_not_opened_again() {
     let again = plan_now(&desired.config, ALL, &world);
     assert!(again.is_empty());
     assert!(again.waiting[0].starts_with("merge https://github.com/acme/bases/pull/"), "{:?}", again.waiting);
+    {
+        // Somebody works on it, and something else is there to be taken away by now.
+        let mut observed = world.observed.borrow_mut();
+        let open = &mut observed.github.repository.as_mut().unwrap().pull_requests[0];
+        open.head_is_ours = false;
+        open.files.insert(LOCK_FILE.into(), BlobId::of(b"put back"));
+    }
+    let stays = plan_now(&desired.config, ALL, &world);
+    assert!(stays.is_empty(), "{stays:?}");
+    assert!(stays.waiting[0].contains("somebody's commits are on its branch sbi/destroy"), "{:?}", stays.waiting);
     merge(&world);
     let last = plan_now(&desired.config, ALL, &world);
     assert!(last.is_empty() && last.waiting.is_empty());

@@ -1,4 +1,4 @@
-//! Each rule broken and kept, and what is a problem or a remark.
+//! What forbids a merge and what is only told, rule by rule.
 
 use super::*;
 

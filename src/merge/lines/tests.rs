@@ -1,4 +1,4 @@
-//! Merging by lines, by example and over many generated texts.
+//! Merging by lines: cases, and properties over generated texts.
 
 use proptest::prelude::*;
 

@@ -9,7 +9,7 @@ use crate::model::config::{CONFIG_FILE, Config};
 use crate::model::git::BlobId;
 use crate::model::lock::LOCK_FILE;
 use crate::model::observed::GithubRepository;
-use crate::plan::setup::keep;
+use crate::plan::setup::{keep, wait_for_the_owner_of};
 use crate::plan::step::Step;
 use crate::plan::{Known, Plan, StepId};
 
@@ -39,6 +39,10 @@ pub(super) fn plan(plan: &mut Plan, config: &Config, wish: Wish, found: &GithubR
             plan.waiting.push(format!("merge {}: it takes the files away", open.url));
             return;
         }
+        if !open.head_is_ours {
+            plan.waiting.push(wait_for_the_owner_of(open));
+            return;
+        }
     }
     let delivery = if by_pull_request {
         plan.waiting.push("merge the pull request of this run: it takes the files away".into());
@@ -46,7 +50,8 @@ pub(super) fn plan(plan: &mut Plan, config: &Config, wish: Wish, found: &GithubR
             branch: BRANCH.into(),
             title: "Remove what sbi set up".into(),
             body: body(&deletions),
-            number: open.map(|open| open.number),
+            draft: open.is_some_and(|open| open.draft),
+            open: open.map(|open| Box::new(open.as_open())),
         }
     } else if found.branch_rules.signatures_required {
         Delivery::SignedPush
@@ -57,6 +62,7 @@ pub(super) fn plan(plan: &mut Plan, config: &Config, wish: Wish, found: &GithubR
         repository: config.github.repository.clone(),
         branch: Some(found.identity.default_branch.clone()),
         whole_tree: false,
+        rendered: BTreeMap::new(),
         files,
         new_paths,
         deletions,

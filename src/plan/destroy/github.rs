@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Wish, everything, files};
+use crate::model::commit::UPDATE_BRANCH;
 use crate::model::config::Config;
 use crate::model::holdings::{EnvironmentHoldings, Holdings};
 use crate::model::lock::Lock;
@@ -37,9 +38,11 @@ pub(super) fn plan(
     plan_environments(plan, config, found, &holdings.environments, signed_out);
     let before = everything(plan);
     files::plan(plan, config, wish, found, &before);
-    for branch in [PULL_REQUEST_BRANCH, ADOPTION_BRANCH].into_iter().filter(|name| holdings.branches.contains(*name)) {
-        let branch = branch.to_owned();
-        plan.add(Step::DeleteBranch { repository: repository.clone(), branch }, before.iter().copied());
+    for branch in [PULL_REQUEST_BRANCH, ADOPTION_BRANCH, UPDATE_BRANCH] {
+        if holdings.branches.contains(branch) {
+            let step = Step::DeleteBranch { repository: repository.clone(), branch: branch.into() };
+            plan.add(step, before.iter().copied());
+        }
     }
     if !found.releases.is_empty() {
         let count = found.releases.len();

@@ -127,6 +127,12 @@ impl<'a> Adoption<'a> {
         self.agreed && self.found.iter().any(|found| found.fate == Fate::Replaced && found.path == path)
     }
 
+    /// Whether one body is about the same texts of theirs as another: people may have added words of their own.
+    pub(super) fn names_as_much(&self, one: &str, other: &str) -> bool {
+        let gone = self.found.iter().filter(|found| self.agreed && found.fate != Fate::Stays);
+        gone.map(|found| found.blob.as_str()).all(|blob| one.contains(blob) || !other.contains(blob))
+    }
+
     /// The files of theirs that go.
     pub(super) fn removals(&self) -> BTreeSet<String> {
         let gone = self.found.iter().filter(|found| self.agreed && found.fate == Fate::Removed);

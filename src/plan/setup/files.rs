@@ -166,6 +166,11 @@ fn open_from<'a>(found: &'a GithubRepository, branch: &str) -> Option<&'a PullRe
     found.pull_requests.iter().find(|open| open.branch == branch)
 }
 
+/// What a person has to do whose commits are on a branch of ours: it is not moved over them.
+pub(in crate::plan) fn wait_for_the_owner_of(open: &PullRequest) -> String {
+    format!("merge or close {}: somebody's commits are on its branch {}, which stays as it is", open.url, open.branch)
+}
+
 pub(super) fn state_of(
     desired: &Desired,
     found: Option<&GithubRepository>,
@@ -235,19 +240,24 @@ fn plan_commit(
         plan.waiting.push(format!("merge or close {}, then run `sbi apply`", open.url));
         return Landing::PullRequest;
     }
-    let head_branch = if adopts { ADOPTION_BRANCH } else { PULL_REQUEST_BRANCH };
+    let (head_branch, body) = if adopts {
+        let head = found.and_then(|found| found.head.as_ref());
+        (ADOPTION_BRANCH, adoption::body(desired, adoption, (&files, &new_paths), head))
+    } else {
+        (PULL_REQUEST_BRANCH, pull_request_body(desired, &files, &new_paths))
+    };
     let open = found.and_then(|found| open_from(found, head_branch));
     if let Some(open) = open.filter(|_| by_pull_request) {
         let same = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())))
-            && !deletions.iter().any(|path| open.files.contains_key(path));
-        if adopts && !same {
+            && !deletions.iter().any(|path| open.files.contains_key(path))
             // Its body names every line that goes: what changed since would go unnamed.
-            let again = "or close it and run `sbi init` again: what it replaces has changed since";
-            plan.waiting.push(format!("merge {}, then run `sbi apply`; {again}", open.url));
-            return Landing::PullRequest;
-        }
+            && adoption.names_as_much(&open.body, &body);
         if same {
             plan.waiting.push(format!("merge {}, then run `sbi apply`", open.url));
+            return Landing::PullRequest;
+        }
+        if !open.head_is_ours {
+            plan.waiting.push(wait_for_the_owner_of(open));
             return Landing::PullRequest;
         }
     }
@@ -255,13 +265,10 @@ fn plan_commit(
         Delivery::PullRequest {
             branch: head_branch.into(),
             title: if adopts { "Adopt the publishing pipeline" } else { "Set up the publishing pipeline" }.into(),
-            body: if adopts {
-                let head = found.and_then(|found| found.head.as_ref());
-                adoption::body(desired, adoption, (&files, &new_paths), head)
-            } else {
-                pull_request_body(desired, &files, &new_paths)
-            },
-            number: open.map(|open| open.number),
+            body,
+            // Whether it is a draft is up to whoever made it one.
+            draft: open.is_some_and(|open| open.draft),
+            open: open.map(|open| Box::new(open.as_open())),
         }
     } else if rules.signatures_required {
         Delivery::SignedPush
@@ -280,6 +287,7 @@ fn plan_commit(
             repository: desired.config.github.repository.clone(),
             branch: found.map(|found| found.identity.default_branch.clone()),
             whole_tree: found.is_none(),
+            rendered: BTreeMap::new(),
             files,
             new_paths,
             deletions,

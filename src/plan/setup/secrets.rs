@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::files::open_pull_request;
 use super::github::Ground;
 use super::keep;
 use crate::model::config::{Auth, Config};
@@ -58,11 +59,14 @@ pub(super) fn plan(
 ) -> Vec<StepId> {
     let config = &desired.config;
     let found = observed.github.repository.as_ref();
+    // One with somebody's commits on its branch can't be brought up to date, and what it says was uploaded still is.
+    let stuck = found.and_then(open_pull_request).filter(|open| !open.head_is_ours);
     let mut rewritten = Vec::new();
     for (name, value) in plain_secrets(config) {
         let there = found.is_some_and(|found| found.secrets.contains_key(name));
         let in_lock = found.and_then(|found| found.lock.as_ref()?.uploaded.get(name));
-        if there && (recorded || in_lock == Some(&fingerprint(&value))) {
+        let in_stuck = stuck.and_then(|open| open.lock.as_ref()?.uploaded.get(name));
+        if there && (recorded || [in_lock, in_stuck].contains(&Some(&fingerprint(&value)))) {
             continue;
         }
         let step =

@@ -58,7 +58,10 @@ pub fn topic_of(step: &Step) -> Topic {
         Step::RestrictWorkflowToken { .. } | Step::RequirePinnedActions { .. } => Topic::GithubSettings,
         Step::SetEnvironment { .. } | Step::DeleteEnvironment { .. } => Topic::Environments,
         Step::PutSecret { name, .. } | Step::DeleteSecret { name, .. } => Topic::Secret(name.clone()),
-        Step::CommitFiles { .. } | Step::DeleteBranch { .. } => Topic::Files,
+        Step::CommitFiles { .. }
+        | Step::DeleteBranch { .. }
+        | Step::UpdatePullRequest { .. }
+        | Step::ClosePullRequest { .. } => Topic::Files,
         Step::CreateRelease { tag, .. } => Topic::Release(tag.clone()),
     }
 }

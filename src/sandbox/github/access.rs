@@ -159,8 +159,17 @@ fn is_whole(request: &Request) -> bool {
     request.path.trim_matches('/').split('/').count() == 3
 }
 
-/// Refuses a token that an organization has not been asked to accept.
+/// Refuses a token that an organization has not been asked to accept, and whoever comes from an address that it doesn't
+/// know.
 pub(super) fn sign_on(world: &World, owner: u64) -> Reply<()> {
+    if world.walled.contains(&owner) {
+        let login = world.accounts.get(&owner).map_or("", |account| account.login.as_str());
+        let message = format!(
+            "Although you appear to have the correct authorization credentials, the `{login}` organization has an IP \
+             allow list enabled, and your IP address is not permitted to access this resource."
+        );
+        return Err(refusal(403, &message));
+    }
     if !world.sso.contains(&owner) {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::routes::Call;
 use super::world::{Repository, Rules, World};
 
 /// A commit as the repository routes show it.
-fn commit(world: &World, repository: &Repository, base: &str, id: &str) -> Reply<Value> {
+pub(super) fn commit(world: &World, repository: &Repository, base: &str, id: &str) -> Reply<Value> {
     let commit = repository.objects.commit(id).ok_or_else(not_found)?;
     let (root, pages) = (root(world, repository, base), pages(world, repository, base));
     let viewer = simple(world.viewer()?, base);
@@ -47,7 +47,7 @@ pub(super) fn list_commits(world: &mut World, call: &Call<'_>) -> Reply {
     call.page().array(all?)
 }
 
-fn is_guarded(rules: Rules) -> bool {
+pub(super) fn is_guarded(rules: Rules) -> bool {
     rules.pull_request || rules.signatures
 }
 

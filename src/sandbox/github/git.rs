@@ -9,7 +9,7 @@ use super::access;
 use super::objects::{self, Commit, Entry, Files, Mode, Person};
 use super::reply::{Reply, created, no_content, not_found, ok, refusal, unprocessable};
 use super::routes::{Call, missing};
-use super::world::{Repository, World, stamp};
+use super::world::{Pull, Repository, World, stamp};
 use crate::sandbox::http::Answer;
 
 /// The repository, unless it has no commit yet: GitHub refuses git data then.
@@ -31,18 +31,36 @@ pub(super) fn pages(world: &World, repository: &Repository, base: &str) -> Strin
     format!("{base}/{}", world.full_name(repository))
 }
 
-fn reference(root: &str, name: &str, id: &str) -> Value {
+fn reference(repository: &Repository, root: &str, name: &str, id: &str) -> Value {
+    let kind = if repository.objects.tag(id).is_some() { "tag" } else { "commit" };
     json!({
         "ref": name, "node_id": format!("REF_{name}"), "url": format!("{root}/git/{name}"),
-        "object": {"type": "commit", "sha": id, "url": format!("{root}/git/commits/{id}")},
+        "object": {"type": kind, "sha": id, "url": format!("{root}/git/{kind}s/{id}")},
     })
+}
+
+/// An annotated tag by its own id; a lightweight one has none.
+pub(super) fn get_tag(world: &mut World, call: &Call<'_>) -> Reply {
+    let repository = with_history(world, call)?;
+    let id = call.parameter(0);
+    let tag = repository.objects.tag(id).ok_or_else(not_found)?;
+    let root = root(world, repository, call.base);
+    let kind = if repository.objects.tag(&tag.object).is_some() { "tag" } else { "commit" };
+    ok(&json!({
+        "node_id": format!("TA_{id}"), "tag": tag.name, "sha": id, "url": format!("{root}/git/tags/{id}"),
+        "message": tag.message, "tagger": person(&tag.tagger),
+        "object": {"sha": tag.object, "type": kind, "url": format!("{root}/git/{kind}s/{}", tag.object)},
+        "verification": {
+            "verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null,
+        },
+    }))
 }
 
 pub(super) fn get_ref(world: &mut World, call: &Call<'_>) -> Reply {
     let repository = with_history(world, call)?;
     let name = format!("refs/{}", call.parameter(0));
     let id = repository.refs.get(&name).ok_or_else(not_found)?;
-    ok(&reference(&root(world, repository, call.base), &name, id))
+    ok(&reference(repository, &root(world, repository, call.base), &name, id))
 }
 
 pub(super) fn matching_refs(world: &mut World, call: &Call<'_>) -> Reply {
@@ -50,7 +68,7 @@ pub(super) fn matching_refs(world: &mut World, call: &Call<'_>) -> Reply {
     let start = format!("refs/{}", call.parameter(0));
     let root = root(world, repository, call.base);
     let found = repository.refs.iter().filter(|(name, _)| name.starts_with(&start));
-    call.page().array(found.map(|(name, id)| reference(&root, name, id)).collect())
+    call.page().array(found.map(|(name, id)| reference(repository, &root, name, id)).collect())
 }
 
 pub(super) fn create_ref(world: &mut World, call: &Call<'_>) -> Reply {
@@ -76,7 +94,7 @@ pub(super) fn create_ref(world: &mut World, call: &Call<'_>) -> Reply {
     }
     world.repository_mut(call.repository)?.refs.insert(name.clone(), id.clone());
     let repository = world.repository(call.repository)?;
-    created(&reference(&root(world, repository, call.base), &name, &id))
+    created(&reference(repository, &root(world, repository, call.base), &name, &id))
 }
 
 pub(super) fn update_ref(world: &mut World, call: &Call<'_>) -> Reply {
@@ -104,7 +122,7 @@ pub(super) fn update_ref(world: &mut World, call: &Call<'_>) -> Reply {
     repository.refs.insert(name.clone(), id.clone());
     repository.updated = now;
     let repository = world.repository(call.repository)?;
-    ok(&reference(&root(world, repository, call.base), &name, &id))
+    ok(&reference(repository, &root(world, repository, call.base), &name, &id))
 }
 
 pub(super) fn delete_ref(world: &mut World, call: &Call<'_>) -> Reply {
@@ -120,11 +138,15 @@ pub(super) fn delete_ref(world: &mut World, call: &Call<'_>) -> Reply {
     if name.strip_prefix("refs/tags/").is_some_and(immutable) {
         return Err(unprocessable("Cannot delete a tag that an immutable release uses"));
     }
+    let now = world.now();
     let repository = world.repository_mut(call.repository)?;
-    repository.refs.remove(&name);
+    let tip = repository.refs.remove(&name).unwrap_or_default();
     // A pull request can't outlive the branch that it comes from.
-    for pull in &mut repository.pulls {
-        pull.open &= name.strip_prefix("refs/heads/") != Some(&pull.head);
+    let from_it = |pull: &&mut Pull| name.strip_prefix("refs/heads/") == Some(&pull.head);
+    for pull in repository.pulls.iter_mut().filter(|pull| pull.open).filter(from_it) {
+        pull.open = false;
+        pull.closed = Some((tip.clone(), now));
+        pull.updated = now;
     }
     no_content()
 }
@@ -383,6 +405,10 @@ fn place(repository: &mut Repository, files: &mut Files, path: &str, entry: &Val
 pub(super) fn get_blob(world: &mut World, call: &Call<'_>) -> Reply {
     let repository = with_history(world, call)?;
     let id = call.parameter(0);
+    if id.len() != 40 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        let message = "The sha parameter must be exactly 40 characters and contain only [0-9a-f].";
+        return Err(unprocessable(message));
+    }
     let bytes = repository.objects.blob(id).ok_or_else(not_found)?;
     ok(&json!({
         "content": STANDARD.encode(bytes), "encoding": "base64", "sha": id, "size": bytes.len(),

@@ -1,4 +1,4 @@
-//! The one mutation that sbi needs of GraphQL: `createCommitOnBranch`. Everything else is refused by name.
+//! The three mutations that sbi needs of GraphQL. Everything else is refused by name.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,16 +11,48 @@ use super::reply::{Reply, ok};
 use super::routes::Call;
 use super::world::World;
 
-const MUTATION: &str = "createCommitOnBranch";
-/// Members of the commit that can be asked for here.
-const SELECTABLE: [&str; 2] = ["oid", "url"];
+const COMMIT: &str = "createCommitOnBranch";
+const TO_DRAFT: &str = "convertPullRequestToDraft";
+const TO_READY: &str = "markPullRequestReadyForReview";
+
+/// A mutation, what it answers with, and which members of that can be asked for here.
+const MUTATIONS: [(&str, &str, &[&str]); 3] = [
+    (COMMIT, "commit", &["oid", "url"]),
+    (TO_DRAFT, "pullRequest", &["id", "isDraft", "number"]),
+    (TO_READY, "pullRequest", &["id", "isDraft", "number"]),
+];
+
+/// What a query asks for.
+struct Asked<'q> {
+    mutation: &'static str,
+    answers_with: &'static str,
+    /// The variable that carries the input.
+    variable: &'q str,
+    members: Vec<&'q str>,
+}
 
 pub(super) fn answer(world: &mut World, call: &Call<'_>) -> Reply {
-    match commit(world, call) {
-        Ok(commit) => ok(&json!({"data": {MUTATION: {"commit": commit}}})),
+    let query = call.body["query"].as_str().unwrap_or_default();
+    let Some(asked) = read(query) else {
+        let names = MUTATIONS.map(|(name, ..)| name).join(", ");
+        let message = format!("stand-in: only `mutation(…) {{ NAME(input: $…) {{ … {{ … }} }} }}` of {names} is built");
+        return ok(&json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": message}]}));
+    };
+    let input = &call.body["variables"][asked.variable];
+    let done = match asked.mutation {
+        COMMIT => commit(world, call, input),
+        mutation => set_draft(world, call, input, mutation == TO_DRAFT),
+    };
+    let Asked { mutation, answers_with, members, .. } = asked;
+    match done {
+        Ok(all) => {
+            let told = members.iter().map(|member| ((*member).to_owned(), all[*member].clone()));
+            let told = Value::Object(told.collect());
+            ok(&json!({"data": {mutation: {answers_with: told}}}))
+        }
         // GraphQL answers 200 to what it refuses.
         Err((kind, message)) => ok(&json!({
-            "data": {MUTATION: null}, "errors": [{"type": kind, "path": [MUTATION], "message": message}],
+            "data": {mutation: null}, "errors": [{"type": kind, "path": [mutation], "message": message}],
         })),
     }
 }
@@ -31,18 +63,13 @@ fn unprocessable(message: impl Into<String>) -> Refused {
     ("UNPROCESSABLE", message.into())
 }
 
-fn commit(world: &mut World, call: &Call<'_>) -> Result<Value, Refused> {
-    let query = call.body["query"].as_str().unwrap_or_default();
-    let (input, selected) = read(query).ok_or_else(|| {
-        unprocessable(
-            "stand-in: only `mutation(…) { createCommitOnBranch(input: $…) { commit { oid url } } }` is built",
-        )
-    })?;
-    let input = &call.body["variables"][input];
-    let text = |value: &Value, path: &str| -> Result<String, Refused> {
-        let found = value.pointer(path).and_then(Value::as_str).map(str::to_owned);
-        found.ok_or_else(|| unprocessable(format!("Variable $input was provided invalid value for {path}")))
-    };
+/// A text of the input.
+fn text(value: &Value, path: &str) -> Result<String, Refused> {
+    let found = value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    found.ok_or_else(|| unprocessable(format!("Variable $input was provided invalid value for {path}")))
+}
+
+fn commit(world: &mut World, call: &Call<'_>, input: &Value) -> Result<Value, Refused> {
     let full_name = text(input, "/branch/repositoryNameWithOwner")?;
     let branch = text(input, "/branch/branchName")?;
     let branch = branch.strip_prefix("refs/heads/").unwrap_or(&branch).to_owned();
@@ -98,23 +125,53 @@ fn commit(world: &mut World, call: &Call<'_>) -> Result<Value, Refused> {
     repository.updated = now;
     let repository = world.repository(id).map_err(|_| missing())?;
     let url = format!("{}/commit/{commit}", pages(world, repository, call.base));
-    let all = [("oid", commit), ("url", url)];
-    let told = all.into_iter().filter(|(member, _)| selected.iter().any(|wanted| wanted == member));
-    Ok(Value::Object(told.map(|(member, value)| (member.to_owned(), Value::String(value))).collect()))
+    Ok(json!({"oid": commit, "url": url}))
+}
+
+/// Turns an open pull request into a draft, or a draft into one that is ready for review.
+fn set_draft(world: &mut World, call: &Call<'_>, input: &Value, draft: bool) -> Result<Value, Refused> {
+    let node = text(input, "/pullRequestId")?;
+    let missing = || ("NOT_FOUND", format!("Could not resolve to a node with the global id of '{node}'"));
+    let number = node.strip_prefix("PR_").and_then(|id| id.parse::<u64>().ok()).ok_or_else(missing)?;
+    let holder = world.repositories.values().find(|repository| repository.pulls.iter().any(|pull| pull.id == number));
+    let id = holder.map(|repository| repository.id).ok_or_else(missing)?;
+    access::allow(world, id, Need::write("pull_requests"), call.request)
+        .map_err(|refused| if refused.status == 404 { missing() } else { forbidden() })?;
+    let viewer = world.viewer().map(|viewer| viewer.login.clone()).unwrap_or_default();
+    let repository = world.repository(id).map_err(|_| missing())?;
+    let owner = world.owner(repository).map_err(|_| missing())?;
+    if draft && !repository.has_drafts(owner) {
+        let message = format!("{viewer} does not have permission to convert the pull request {node} to draft.");
+        return Err(("FORBIDDEN", message));
+    }
+    let now = world.now();
+    let repository = world.repository_mut(id).map_err(|_| missing())?;
+    let pull = repository.pulls.iter_mut().find(|pull| pull.id == number).ok_or_else(missing)?;
+    if !pull.open {
+        return Err(unprocessable("Pull request is closed"));
+    }
+    if pull.draft == draft {
+        let is = if draft { "already" } else { "not" };
+        return Err(unprocessable(format!("Pull request is {is} a draft")));
+    }
+    pull.draft = draft;
+    pull.updated = now;
+    Ok(json!({"id": node, "isDraft": draft, "number": pull.number}))
 }
 
 fn forbidden() -> Refused {
     ("FORBIDDEN", "Resource not accessible by personal access token".into())
 }
 
-/// The variable that carries the input, and what is asked of the commit.
-fn read(query: &str) -> Option<(&str, Vec<&str>)> {
-    let after = query.trim_start().strip_prefix("mutation")?.split_once(MUTATION)?.1.trim_start();
-    let (arguments, selection) = after.strip_prefix('(')?.split_once(')')?;
-    let (name, variable) = arguments.split_once(':')?;
-    let variable = variable.trim().strip_prefix('$').filter(|_| name.trim() == "input")?;
+fn read(query: &str) -> Option<Asked<'_>> {
+    let inside = query.trim_start().strip_prefix("mutation")?.split_once('{')?.1.trim_start();
+    let (name, rest) = inside.split_once('(')?;
+    let (mutation, answers_with, selectable) = MUTATIONS.into_iter().find(|(known, ..)| *known == name.trim())?;
+    let (arguments, selection) = rest.split_once(')')?;
+    let (argument, variable) = arguments.split_once(':')?;
+    let variable = variable.trim().strip_prefix('$').filter(|_| argument.trim() == "input")?;
     let words: Vec<&str> = selection.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let (first, members) = words.split_first()?;
-    let known = *first == "commit" && !members.is_empty() && members.iter().all(|m| SELECTABLE.contains(m));
-    known.then(|| (variable, members.to_vec()))
+    let known = *first == answers_with && !members.is_empty() && members.iter().all(|m| selectable.contains(m));
+    known.then(|| Asked { mutation, answers_with, variable, members: members.to_vec() })
 }

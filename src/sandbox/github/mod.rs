@@ -15,6 +15,8 @@ mod access;
 mod accounts;
 mod branches;
 mod claims;
+mod comments;
+mod compare;
 mod contents;
 mod environments;
 mod findings;
@@ -183,10 +185,14 @@ pub struct ActionsSnapshot {
 pub struct PullRequestSnapshot {
     pub number: u64,
     pub title: String,
+    pub body: String,
+    pub draft: bool,
     pub head: String,
     pub base: String,
     pub open: bool,
     pub merged: bool,
+    /// Who wrote, and what.
+    pub comments: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -78,10 +78,21 @@ pub(super) struct Commit {
     pub(super) verified: bool,
 }
 
+/// A note about another object that a ref below `refs/tags/` points to.
+#[derive(Clone)]
+pub(super) struct Tag {
+    /// The commit, or another tag.
+    pub(super) object: String,
+    pub(super) name: String,
+    pub(super) tagger: Person,
+    pub(super) message: String,
+}
+
 enum Object {
     Blob(Vec<u8>),
     Tree(BTreeMap<String, Entry>),
     Commit(Box<Commit>),
+    Tag(Box<Tag>),
 }
 
 /// Path → what is there; folders are implied.
@@ -107,24 +118,43 @@ impl Objects {
         id
     }
 
+    pub(super) fn put_tag(&mut self, tag: Tag) -> String {
+        let kind = if self.tag(&tag.object).is_some() { "tag" } else { "commit" };
+        let id = name("tag", encode_tag(&tag, kind).as_bytes());
+        self.0.insert(id.clone(), Object::Tag(Box::new(tag)));
+        id
+    }
+
+    pub(super) fn tag(&self, id: &str) -> Option<&Tag> {
+        match self.0.get(id)? {
+            Object::Tag(tag) => Some(tag),
+            Object::Blob(_) | Object::Tree(_) | Object::Commit(_) => None,
+        }
+    }
+
+    /// The commit that an object is, or is about in the end.
+    pub(super) fn peel<'o>(&'o self, id: &'o String) -> &'o String {
+        self.tag(id).map_or(id, |tag| self.peel(&tag.object))
+    }
+
     pub(super) fn blob(&self, id: &str) -> Option<&[u8]> {
         match self.0.get(id)? {
             Object::Blob(bytes) => Some(bytes),
-            Object::Tree(_) | Object::Commit(_) => None,
+            Object::Tree(_) | Object::Commit(_) | Object::Tag(_) => None,
         }
     }
 
     pub(super) fn tree(&self, id: &str) -> Option<&BTreeMap<String, Entry>> {
         match self.0.get(id)? {
             Object::Tree(entries) => Some(entries),
-            Object::Blob(_) | Object::Commit(_) => None,
+            Object::Blob(_) | Object::Commit(_) | Object::Tag(_) => None,
         }
     }
 
     pub(super) fn commit(&self, id: &str) -> Option<&Commit> {
         match self.0.get(id)? {
             Object::Commit(commit) => Some(commit),
-            Object::Blob(_) | Object::Tree(_) => None,
+            Object::Blob(_) | Object::Tree(_) | Object::Tag(_) => None,
         }
     }
 
@@ -233,6 +263,12 @@ fn encode_tree(entries: &BTreeMap<String, Entry>) -> Vec<u8> {
         bytes.extend((0..entry.id.len() / 2).filter_map(|i| u8::from_str_radix(&entry.id[2 * i..2 * i + 2], 16).ok()));
     }
     bytes
+}
+
+fn encode_tag(tag: &Tag, kind: &str) -> String {
+    let Tag { object, name, tagger, message } = tag;
+    let Person { name: who, email, seconds } = tagger;
+    format!("object {object}\ntype {kind}\ntag {name}\ntagger {who} <{email}> {seconds} +0000\n\n{message}")
 }
 
 fn encode_commit(commit: &Commit) -> String {

@@ -5,10 +5,26 @@ use serde_json::{Value, json};
 use super::accounts::{merge as add, simple};
 use super::git::{self, pages, root};
 use super::objects::Commit;
-use super::reply::{Reply, created, invalid, invalid_because, not_found, ok, refusal};
+use super::reply::{Reply, created, invalid, invalid_because, not_found, ok, refusal, unprocessable};
 use super::repository::plain;
 use super::routes::{Call, missing};
 use super::world::{Pull, Repository, SIGNATURE, World, stamp};
+
+/// Characters of a title's text or a comment.
+pub(super) const LONGEST_TEXT: usize = 65_536;
+const MUST_BE: &str = "body is too long (maximum is 65536 characters)";
+
+/// # Errors
+/// When the title is blank or the text too long.
+fn check_texts(title: Option<&str>, body: Option<&str>) -> Reply<()> {
+    if title.is_some_and(|title| title.trim().is_empty()) {
+        return Err(invalid("PullRequest", "title", "missing_field"));
+    }
+    if body.is_some_and(|body| body.chars().count() > LONGEST_TEXT) {
+        return Err(invalid_because("PullRequest", "body", MUST_BE));
+    }
+    Ok(())
+}
 
 fn simple_body(world: &World, repository: &Repository, base: &str, pull: &Pull) -> Reply<Value> {
     let (root, pages) = (root(world, repository, base), pages(world, repository, base));
@@ -78,9 +94,25 @@ pub(super) fn list(world: &mut World, call: &Call<'_>) -> Reply {
     let repository = world.repository(call.repository)?;
     let login = world.owner(repository)?.login.to_lowercase();
     let state = call.query("state").unwrap_or_else(|| "open".into());
+    if !matches!(state.as_str(), "open" | "closed" | "all") {
+        return Err(unprocessable(&format!("Invalid request.\n\n\"state\" can't be {state}.")));
+    }
+    let sort = call.query("sort").unwrap_or_else(|| "created".into());
+    let mut pulls: Vec<&Pull> = repository.pulls.iter().collect();
+    match sort.as_str() {
+        "created" => {}
+        "updated" => pulls.sort_by_key(|pull| pull.updated),
+        _ => return Err(unprocessable("stand-in: sort is created or updated")),
+    }
+    match call.query("direction").as_deref() {
+        Some("asc") => {}
+        None if sort != "created" => {}
+        Some("desc") | None => pulls.reverse(),
+        Some(other) => return Err(unprocessable(&format!("Invalid request.\n\n\"direction\" can't be {other}."))),
+    }
     let (head, base) = (call.query("head"), call.query("base"));
     let mut found = Vec::new();
-    for pull in repository.pulls.iter().rev() {
+    for pull in pulls {
         let state_fits = state == "all" || (state == "open") == pull.open;
         // A head without its owner filters nothing, as on GitHub.
         let head_fits = head
@@ -121,15 +153,20 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Reply {
         let message = format!("A pull request already exists for {login}:{head}.");
         return Err(invalid_because("PullRequest", "head", &message));
     }
+    let (body, draft) = (call.text("body")?, call.flag("draft")?.unwrap_or(false));
+    check_texts(Some(&title), body)?;
+    if draft && !repository.has_drafts(world.owner(repository)?) {
+        return Err(unprocessable("Draft pull requests are not supported in this repository."));
+    }
     let now = world.now();
     let pull = Pull {
         id: world.id(),
         number: world.repository(call.repository)?.next_number(),
         title,
-        body: call.text("body")?.map(str::to_owned),
+        body: body.map(str::to_owned),
         head,
         base,
-        draft: call.flag("draft")?.unwrap_or(false),
+        draft,
         open: true,
         merged: None,
         closed: None,
@@ -153,19 +190,33 @@ pub(super) fn change(world: &mut World, call: &Call<'_>) -> Reply {
     let now = world.now();
     let repository = world.repository_mut(call.repository)?;
     let (at, tip) = find(repository, number)?;
+    check_texts(call.text("title")?, call.text("body")?)?;
     let pull = &mut repository.pulls[at];
+    let state = call.text("state")?;
+    match state {
+        None | Some("closed") => {}
+        Some("open") if pull.open || (pull.merged.is_none() && !tip.is_empty()) => {}
+        Some("open") => {
+            return Err(invalid_because(
+                "PullRequest",
+                "state",
+                "state cannot be changed. The branch has been deleted.",
+            ));
+        }
+        Some(other) => return Err(unprocessable(&format!("Invalid request.\n\n\"state\" can't be {other}."))),
+    }
     if let Some(title) = call.text("title")? {
         title.clone_into(&mut pull.title);
     }
     if let Some(body) = call.text("body")? {
         pull.body = Some(body.to_owned());
     }
-    match call.text("state")? {
+    match state {
         Some("closed") if pull.open => {
             pull.open = false;
             pull.closed = Some((tip, now));
         }
-        Some("open") if pull.merged.is_none() => {
+        Some("open") => {
             pull.open = true;
             pull.closed = None;
         }
@@ -182,6 +233,9 @@ pub(super) fn merge_pull(world: &mut World, id: u64, number: u64) -> Reply<Strin
     let (at, tip) = find(repository, number)?;
     if !repository.pulls[at].open {
         return Err(refusal(405, "Pull Request is not mergeable"));
+    }
+    if repository.pulls[at].draft {
+        return Err(refusal(405, "Pull Request is still a draft"));
     }
     let branch = repository.pulls[at].base.clone();
     let bottom = repository.branch(&branch).cloned().ok_or_else(not_found)?;

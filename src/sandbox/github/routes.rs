@@ -7,7 +7,8 @@ use super::access::{self, Need};
 use super::reply::{Page, Reply, refusal, unprocessable};
 use super::world::World;
 use super::{
-    accounts, branches, contents, environments, findings, git, graphql, pulls, releases, repository, runs, settings,
+    accounts, branches, comments, compare, contents, environments, findings, git, graphql, pulls, releases, repository,
+    runs, settings,
 };
 use crate::sandbox::http::{Answer, Request};
 
@@ -189,6 +190,8 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("GET", ["actions", "variables", name]) => (Need::read("actions_variables"), findings::get_variable, one(name)),
         ("GET", ["code-scanning", "alerts"]) => (Need::read("security_events"), findings::list_alerts, none()),
         ("GET", ["issues"]) => (Need::read("issues"), findings::list_issues, none()),
+        ("GET", ["issues", number, "comments"]) => (Need::read("pull_requests"), comments::list, one(number)),
+        ("POST", ["issues", number, "comments"]) => (Need::write("pull_requests"), comments::create, one(number)),
         ("GET", ["actions", "runs"]) => (Need::read("actions"), runs::list, none()),
         ("GET", ["actions", "runs", id]) => (Need::read("actions"), runs::get, one(id)),
         ("GET", ["actions", "runs", id, "jobs"]) => (Need::read("actions"), runs::jobs, one(id)),
@@ -225,11 +228,14 @@ fn inside(method: &str, rest: &[&str]) -> Option<(Need, Handle, Vec<String>)> {
         ("DELETE", ["git", "refs", name @ ..]) => (contents_write, git::delete_ref, joined(name)),
         ("GET", ["git", "commits", id]) => (contents_read, git::get_commit, one(id)),
         ("POST", ["git", "commits"]) => (contents_write, git::create_commit, none()),
+        ("GET", ["git", "tags", id]) => (contents_read, git::get_tag, one(id)),
         ("GET", ["git", "trees", id @ ..]) => (contents_read, git::get_tree, joined(id)),
         ("POST", ["git", "trees"]) => (contents_write, git::create_tree, none()),
         ("GET", ["git", "blobs", id]) => (contents_read, git::get_blob, one(id)),
         ("POST", ["git", "blobs"]) => (contents_write, git::create_blob, none()),
 
+        ("GET", ["compare", sides @ ..]) => (contents_read, compare::compare, joined(sides)),
+        ("GET", ["commits", id, "branches-where-head"]) => (contents_read, compare::branches_where_head, one(id)),
         ("GET", ["commits"]) => (contents_read, branches::list_commits, none()),
         ("GET", ["branches"]) => (contents_read, branches::list, none()),
         ("GET", ["branches", name @ .., "protection"]) => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::objects::{Files, Mode};
+use super::objects::{Files, Mode, Tag};
 use super::world::{
     Account, Alert, DeploymentPolicy, Environment, Issue, Limit, Pattern, Release, Repository, Rules, Ruleset, Run,
     Secret, World, unguessable,
@@ -47,6 +47,7 @@ pub(super) fn world(options: GithubOptions) -> World {
         scopes: token_scopes,
         expired: false,
         sso: BTreeSet::new(),
+        walled: BTreeSet::new(),
         limit: Limit::Remaining(HOURLY_LIMIT),
         used: 0,
         repositories: BTreeMap::new(),
@@ -121,10 +122,18 @@ pub(super) fn snapshot(world: &World, full_name: &str) -> Option<RepositorySnaps
             .map(|pull| PullRequestSnapshot {
                 number: pull.number,
                 title: pull.title.clone(),
+                body: pull.body.clone().unwrap_or_default(),
+                draft: pull.draft,
                 head: pull.head.clone(),
                 base: pull.base.clone(),
                 open: pull.open,
                 merged: pull.merged.is_some(),
+                comments: repository
+                    .comments
+                    .iter()
+                    .filter(|comment| comment.number == pull.number)
+                    .map(|comment| (comment.login.clone(), comment.body.clone()))
+                    .collect(),
             })
             .collect(),
         runs: repository
@@ -215,6 +224,64 @@ impl GithubStandIn {
                 repository.refs.insert(format!("refs/tags/{tag}"), head);
             }
         });
+    }
+
+    /// A lightweight tag on any commit; one of that name moves.
+    pub fn tag_commit(&self, full_name: &str, tag: &str, commit: &str) {
+        self.arrange(full_name, |repository| {
+            repository.refs.insert(format!("refs/tags/{tag}"), commit.to_owned());
+        });
+    }
+
+    /// An annotated tag on a commit, or on another annotated tag by its id. Returns its own id.
+    pub fn annotate_tag(&self, full_name: &str, tag: &str, object: &str) -> Option<String> {
+        let tagger = lock(&self.shared.world).person().ok()?;
+        let mut made = None;
+        self.arrange(full_name, |repository| {
+            let (object, name, message) = (object.to_owned(), tag.to_owned(), format!("{tag}\n"));
+            let id = repository.objects.put_tag(Tag { object, name, tagger, message });
+            repository.refs.insert(format!("refs/tags/{tag}"), id.clone());
+            made = Some(id);
+        });
+        made
+    }
+
+    /// A release of a tag that is there, published now; it starts nothing.
+    pub fn publish_release(&self, full_name: &str, tag: &str, prerelease: bool) {
+        let (id, now) = {
+            let mut world = lock(&self.shared.world);
+            (world.id(), world.now())
+        };
+        self.arrange(full_name, |repository| {
+            repository.releases.push(Release {
+                id,
+                tag: tag.to_owned(),
+                target: repository.default_branch.clone(),
+                name: Some(tag.to_owned()),
+                body: None,
+                draft: false,
+                prerelease,
+                immutable: false,
+                created: now,
+                published: Some(now),
+            });
+        });
+    }
+
+    /// A commit on top of the default branch that somebody pushed to a fork: GitHub shows it under this repository's
+    /// name, and no branch of it has it.
+    pub fn commit_to_fork(&self, full_name: &str, files: &[(&str, &str)]) -> Option<String> {
+        let person = lock(&self.shared.world).person().ok()?;
+        let mut made = None;
+        self.arrange(full_name, |repository| {
+            let parent = repository.head().cloned();
+            let mut all: Files = repository.files_at(parent.as_ref());
+            for (path, text) in files {
+                repository.put_file(&mut all, path, text.as_bytes().to_vec());
+            }
+            made = Some(repository.write_commit(parent.as_ref(), &all, &person, "innocent", false));
+        });
+        made
     }
 
     /// A published release, made by somebody else, that started nothing.
@@ -427,6 +494,57 @@ impl GithubStandIn {
         super::pulls::merge_pull(&mut world, id, number).ok()
     }
 
+    /// A person closes a pull request in the browser and leaves its branch.
+    pub fn close_pull_request(&self, full_name: &str, number: u64) {
+        let now = lock(&self.shared.world).now();
+        self.arrange(full_name, |repository| {
+            let branches = repository.refs.clone();
+            if let Some(pull) = repository.pulls.iter_mut().find(|pull| pull.number == number && pull.open) {
+                let tip = branches.get(&format!("refs/heads/{}", pull.head)).cloned().unwrap_or_default();
+                pull.open = false;
+                pull.closed = Some((tip, now));
+            }
+        });
+    }
+
+    /// Makes files on the default branch executable, as a person with a clone would have done.
+    pub fn make_executable(&self, full_name: &str, paths: &[&str]) {
+        let Ok(person) = lock(&self.shared.world).person() else { return };
+        self.arrange(full_name, |repository| {
+            let Some(parent) = repository.head().cloned() else { return };
+            let mut files = repository.files_at(Some(&parent));
+            for path in paths {
+                if let Some(entry) = files.get_mut(*path) {
+                    entry.mode = Mode::Executable;
+                }
+            }
+            let commit = repository.write_commit(Some(&parent), &files, &person, "chmod", false);
+            repository.refs.insert(format!("refs/heads/{}", repository.default_branch), commit);
+        });
+    }
+
+    /// Message and tree of a commit and of all that it stands on, the newest first.
+    #[must_use]
+    pub fn history(&self, full_name: &str, commit: &str) -> Vec<(String, String)> {
+        let world = lock(&self.shared.world);
+        let found = world.full_named(full_name).and_then(|id| world.repository(id).ok());
+        let commits = found.into_iter().flat_map(|repository| {
+            let ids = repository.objects.history(commit).into_iter();
+            ids.filter_map(|id| repository.objects.commit(&id))
+                .map(|commit| (commit.message.clone(), commit.tree.clone()))
+        });
+        commits.collect()
+    }
+
+    /// The paths at a commit that may be executed.
+    #[must_use]
+    pub fn executables(&self, full_name: &str, commit: &str) -> BTreeSet<String> {
+        let world = lock(&self.shared.world);
+        let found = world.full_named(full_name).and_then(|id| world.repository(id).ok());
+        let files = found.and_then(|repository| repository.objects.files(commit)).unwrap_or_default();
+        files.into_iter().filter(|(_, entry)| entry.mode == Mode::Executable).map(|(path, _)| path).collect()
+    }
+
     /// The token is no longer accepted.
     pub fn expire_token(&self) {
         lock(&self.shared.world).expired = true;
@@ -442,6 +560,14 @@ impl GithubStandIn {
         let mut world = lock(&self.shared.world);
         if let Some(id) = world.account(login).map(|account| account.id) {
             world.sso.insert(id);
+        }
+    }
+
+    /// The organization answers to the addresses of its list alone, and this is none of them.
+    pub fn require_address(&self, login: &str) {
+        let mut world = lock(&self.shared.world);
+        if let Some(id) = world.account(login).map(|account| account.id) {
+            world.walled.insert(id);
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct World {
     pub(super) expired: bool,
     /// Organizations that want the token authorised for single sign-on.
     pub(super) sso: BTreeSet<u64>,
+    /// Organizations that answer to the addresses of their list alone.
+    pub(super) walled: BTreeSet<u64>,
     pub(super) limit: Limit,
     pub(super) used: u32,
     pub(super) repositories: BTreeMap<u64, Repository>,
@@ -85,6 +87,8 @@ pub(super) struct Repository {
     pub(super) alerts: Option<Vec<Alert>>,
     /// `None` when issues are switched off.
     pub(super) issues: Option<Vec<Issue>>,
+    /// On issues and pull requests, in the order of their writing.
+    pub(super) comments: Vec<Comment>,
     pub(super) variables: BTreeMap<String, String>,
     pub(super) rulesets: Vec<Ruleset>,
     /// Branch → classic protection.
@@ -189,6 +193,15 @@ pub(super) struct Issue {
     pub(super) title: String,
     pub(super) body: String,
     pub(super) open: bool,
+    pub(super) created: Timestamp,
+}
+
+pub(super) struct Comment {
+    pub(super) id: u64,
+    /// Of the issue or pull request.
+    pub(super) number: u64,
+    pub(super) login: String,
+    pub(super) body: String,
     pub(super) created: Timestamp,
 }
 
@@ -335,6 +348,7 @@ impl World {
             runs: Vec::new(),
             alerts: None,
             issues: Some(Vec::new()),
+            comments: Vec::new(),
             variables: BTreeMap::new(),
             rulesets: Vec::new(),
             protection: BTreeMap::new(),
@@ -346,6 +360,11 @@ impl World {
 }
 
 impl Repository {
+    /// Whether pull requests can be drafts here: in every public repository, in private ones with a plan for teams.
+    pub(super) fn has_drafts(&self, owner: &Account) -> bool {
+        !self.private || !matches!(owner.plan.as_str(), "free" | "pro")
+    }
+
     /// Of the next issue or pull request: they are numbered together.
     pub(super) fn next_number(&self) -> u64 {
         let issues = self.issues.iter().flatten().map(|issue| issue.number);
@@ -356,8 +375,9 @@ impl Repository {
         self.refs.get(&format!("refs/heads/{name}"))
     }
 
+    /// The commit of a tag, annotated or not.
     pub(super) fn tag(&self, name: &str) -> Option<&String> {
-        self.refs.get(&format!("refs/tags/{name}"))
+        self.refs.get(&format!("refs/tags/{name}")).map(|id| self.objects.peel(id))
     }
 
     pub(super) fn head(&self) -> Option<&String> {
@@ -373,7 +393,8 @@ impl Repository {
     }
 
     pub(super) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.refs.iter().filter_map(|(name, id)| Some((name.strip_prefix("refs/tags/")?, id.as_str())))
+        let tags = self.refs.iter().filter_map(|(name, id)| Some((name.strip_prefix("refs/tags/")?, id)));
+        tags.map(|(name, id)| (name, self.objects.peel(id).as_str()))
     }
 
     /// A commit named by a branch, a tag, a full ref or its id.
@@ -381,7 +402,7 @@ impl Repository {
         [format!("refs/heads/{name}"), format!("refs/tags/{name}"), name.to_owned()]
             .iter()
             .find_map(|full| self.refs.get(full))
-            .cloned()
+            .map(|id| self.objects.peel(id).clone())
             .or_else(|| self.objects.commit(name).map(|_| name.to_owned()))
     }
 

@@ -514,6 +514,7 @@ fn deletions() -> Plan {
         repository: config.github.repository,
         branch: Some("main".into()),
         whole_tree: false,
+        rendered: BTreeMap::new(),
         files: BTreeMap::from([("README.md".to_owned(), "# base\n".to_owned())]),
         new_paths: BTreeSet::new(),
         deletions: BTreeSet::from(["sbi.lock".to_owned(), "sbi.toml".to_owned()]),

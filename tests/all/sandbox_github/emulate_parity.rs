@@ -153,6 +153,9 @@ fn emulate_answers_the_same() {
 
     let blob = json!({"content": "aGVsbG8K", "encoding": "base64"});
     both("blob", "POST", &at("git/blobs"), blob, &["/sha"]);
+    let members = &["/sha", "/size", "/encoding"];
+    both("blob by id", "GET", &at("git/blobs/ce013625030ba8dba906f756967f9e9ca394464a"), none(), members);
+    both("no such blob", "GET", &at(&format!("git/blobs/{}", "0".repeat(40))), none(), &["/message"]);
     let entries = json!([
         {"path": "sbi.toml", "mode": "100644", "type": "blob", "content": "x = 1\n"},
         {"path": "images/base/run.sh", "mode": "100755", "type": "blob", "content": "#!/bin/sh\n"},
@@ -181,6 +184,9 @@ fn emulate_answers_the_same() {
     both("branch", "POST", &at("git/refs"), side.clone(), &["/ref", "/object/sha"]);
     both("branch twice", "POST", &at("git/refs"), side, &["/message"]);
     both("update of a ref that does not exist", "PATCH", &at("git/refs/heads/none"), json!({"sha": "@child"}), &[]);
+    let sides = &["/status", "/ahead_by", "/behind_by", "/merge_base_commit/sha"];
+    both("compared", "GET", &at("compare/@child...@root"), none(), sides);
+    both("compared with another", "GET", &at("compare/@child...@sibling"), none(), sides);
     both("branches", "GET", &at("branches"), none(), &["/0/name", "/0/commit/sha", "/1/name"]);
     both("one branch", "GET", &at("branches/main"), none(), &["/name", "/commit/sha"]);
     both("file", "GET", &at("contents/sbi.toml"), none(), &["/sha", "/size", "/encoding", "/path"]);
@@ -196,6 +202,16 @@ fn emulate_answers_the_same() {
     both("pull request", "POST", &at("pulls"), pull.clone(), members);
     both("pull request twice", "POST", &at("pulls"), pull, &["/message"]);
     both("pull requests", "GET", &at("pulls?head=octo-publisher:side"), none(), &["/0/title", "/0/head/ref"]);
+    let texts = json!({"title": "Update", "body": "why else"});
+    both("pull request described", "PATCH", &at("pulls/1"), texts, &["/title", "/body", "/state", "/number"]);
+    let comment = json!({"body": "because"});
+    both("comment", "POST", &at("issues/1/comments"), comment, &["/body", "/user/login"]);
+    both("comments", "GET", &at("issues/1/comments"), none(), &["/0/body"]);
+    both("comment on nothing", "POST", &at("issues/99/comments"), json!({"body": "b"}), &["/message"]);
+    let closed = &["/state", "/merged", "/title"];
+    both("pull request closed", "PATCH", &at("pulls/1"), json!({"state": "closed"}), closed);
+    let filter = "pulls?state=closed&head=octo-publisher:side&sort=created&direction=desc";
+    both("closed pull requests", "GET", &at(filter), none(), &["/0/title", "/0/head/ref", "/0/state", "/0/merged_at"]);
     both("no pull requests", "GET", &at("pulls?head=octo-publisher:none"), none(), &[""]);
 
     let release = json!({"tag_name": "v1.0.0", "target_commitish": "main", "name": "v1.0.0", "body": "notes"});

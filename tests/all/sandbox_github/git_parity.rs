@@ -3,10 +3,12 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use sbi::sandbox::github::GithubOptions;
 use serde_json::json;
 
-use super::{Host, REPO};
+use super::{FULL_NAME, Host, REPO};
 use crate::support::tools::system_tool;
 
 fn git(folder: &Path, arguments: &[&str], input: &str) -> String {
@@ -126,4 +128,74 @@ fn a_ref_moves_forward_only() {
     host.get(&format!("{REPO}/git/ref/heads/sbi")).is(404);
     host.delete(&format!("{refs}/heads/sbi/new")).is(204);
     host.get(&format!("{REPO}/git/ref/heads/sbi/new")).is(404);
+}
+
+#[test]
+fn annotated_tags_have_the_names_that_git_gives_them() {
+    if system_tool("git").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    git(here, &["init", "-q", "-b", "main"], "");
+    let clock = || jiff::Timestamp::from_second(1_700_000_100).unwrap();
+    let host = Host::start(GithubOptions { clock: Arc::new(clock), ..GithubOptions::default() });
+    host.create("base", true);
+    let commit = host.head();
+    let note = host.github.annotate_tag(FULL_NAME, "v1", &commit).unwrap();
+    let about = host.github.annotate_tag(FULL_NAME, "v1.0.0", &note).unwrap();
+    let tagger = "octo-publisher <583231+octo-publisher@users.noreply.github.com> 1700000100 +0000";
+    let text = |object: &str, kind: &str, name: &str| {
+        format!("object {object}\ntype {kind}\ntag {name}\ntagger {tagger}\n\n{name}\n")
+    };
+    let hash = |text: &str| git(here, &["hash-object", "-t", "tag", "--literally", "--stdin"], text);
+    assert_eq!(hash(&text(&commit, "commit", "v1")), note);
+    assert_eq!(hash(&text(&note, "tag", "v1.0.0")), about);
+    let tags = format!("{REPO}/git/tags");
+    let got = host.get(&format!("{tags}/{about}")).is(200);
+    assert_eq!((got.text("/object/type"), got.text("/object/sha")), ("tag".into(), note.clone()));
+    assert_eq!(host.get(&format!("{tags}/{note}")).is(200).text("/object/sha"), commit);
+    host.get(&format!("{tags}/{commit}")).is(404);
+    let reference = host.get(&format!("{REPO}/git/ref/tags/v1.0.0")).is(200);
+    assert_eq!((reference.text("/object/type"), reference.text("/object/sha")), ("tag".into(), about));
+    // Everywhere else a tag is its commit.
+    assert_eq!(host.get(&format!("{REPO}/tags")).is(200).text("/0/commit/sha"), commit);
+    assert_eq!(host.get(&format!("{REPO}/git/trees/v1.0.0")).is(200).text("/truncated"), "false");
+}
+
+#[test]
+fn two_commits_are_compared() {
+    let host = Host::with_repository();
+    let start = host.head();
+    let (left, right) = (host.commit(&start, &[("l", "l")]), host.commit(&start, &[("r", "r")]));
+    let further = host.commit(&left, &[("m", "m")]);
+    host.push(&further).is(200);
+    host.post(&format!("{REPO}/git/refs"), &json!({"ref": "refs/heads/releases/v1", "sha": right})).is(201);
+    let compare = |sides: &str| host.get(&format!("{REPO}/compare/{sides}"));
+    for (sides, status, ahead, behind, base) in [
+        (format!("main...{left}"), "behind", 0, 1, &left),
+        (format!("{start}...main"), "ahead", 2, 0, &start),
+        (format!("{further}...{further}"), "identical", 0, 0, &further),
+        (format!("releases/v1...{left}?per_page=1"), "diverged", 1, 1, &start),
+        (format!("octo-publisher:main...{right}"), "diverged", 1, 2, &start),
+    ] {
+        let got = compare(&sides).is(200);
+        assert_eq!(got.text("/status"), status, "{sides}");
+        assert_eq!((got.text("/ahead_by"), got.text("/behind_by")), (ahead.to_string(), behind.to_string()), "{sides}");
+        assert_eq!(got.text("/merge_base_commit/sha"), *base, "{sides}");
+    }
+    assert_eq!(
+        compare(&format!("{start}...{further}?per_page=1")).is(200).body["commits"].as_array().unwrap().len(),
+        1
+    );
+    for sides in ["main", "main...nowhere", "somebody:main...main"] {
+        compare(sides).is(404);
+    }
+    let alone = json!({"message": "alone", "tree": host.get(&format!("{REPO}/git/trees/main")).text("/sha")});
+    let alone = host.post(&format!("{REPO}/git/commits"), &alone).is(201).text("/sha");
+    assert!(compare(&format!("main...{alone}")).is(404).message().starts_with("No common ancestor"));
+    let ending = |id: &str| host.get(&format!("{REPO}/commits/{id}/branches-where-head"));
+    assert_eq!(ending(&right).is(200).text("/0/name"), "releases/v1");
+    assert_eq!(ending(&left).is(200).body, json!([]));
+    ending(&"0".repeat(40)).is(422);
 }

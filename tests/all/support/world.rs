@@ -401,8 +401,8 @@ impl World {
                     let stay = files.iter().filter(stays).map(|(path, blob)| (path.clone(), blob.clone()));
                     stay.chain(blobs).collect()
                 };
-                if let Delivery::PullRequest { branch, number, .. } = &commit.delivery {
-                    let number = number.unwrap_or_else(|| self.number());
+                if let Delivery::PullRequest { branch, title, body, draft, open } = &commit.delivery {
+                    let number = open.as_ref().map_or_else(|| self.number(), |open| open.number);
                     let url = format!("https://github.com/acme/bases/pull/{number}");
                     repository.pull_requests.retain(|open| open.number != number);
                     holdings.branches.insert(branch.clone());
@@ -411,6 +411,12 @@ impl World {
                         number,
                         branch: branch.clone(),
                         url: url.clone(),
+                        node_id: format!("PR_{number}"),
+                        title: title.clone(),
+                        body: body.clone(),
+                        draft: *draft,
+                        head: CommitId::told(format!("{:040}", self.number())),
+                        head_is_ours: true,
                         files,
                         lock: commit.files.get(LOCK_FILE).and_then(|text| Lock::parse(text).ok()),
                     });
@@ -436,6 +442,18 @@ impl World {
                 }
                 repository.head = Some(id.clone());
                 return Ok(Produced::Commit { id, url: String::new() });
+            }
+            Step::UpdatePullRequest { open, title, body, draft, .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                let found = repository.pull_requests.iter_mut().find(|found| found.number == open.number);
+                let found = found.ok_or_else(|| absent("pull request"))?;
+                (found.title, found.body, found.draft) = (title.clone(), body.clone(), *draft);
+                return Ok(Produced::PullRequest { number: found.number, url: found.url.clone() });
+            }
+            Step::ClosePullRequest { branch, open, .. } => {
+                let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;
+                repository.pull_requests.retain(|found| found.number != open.number);
+                holdings.branches.remove(branch);
             }
             Step::CreateRelease { tag, .. } => {
                 let repository = github.repository.as_mut().ok_or_else(|| absent("GitHub repository"))?;

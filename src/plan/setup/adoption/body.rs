@@ -55,8 +55,8 @@ pub(in crate::plan::setup) fn body(
         if whole.chars().count() <= left {
             body.push_str(&whole);
         } else {
-            let commit = head.map_or_else(String::new, |head| format!(", which stays in commit `{head}`"));
-            let _ = write!(body, "\nIts lines do not fit here: they are in blob `{}`{commit}.\n", found.blob);
+            let commit = head.map_or_else(String::new, |head| format!(": they stay in that blob, in commit `{head}`"));
+            let _ = write!(body, "\nIts lines do not fit here{commit}.\n");
         }
     }
     // More files than any repository has: their names are in the commit.
@@ -74,6 +74,9 @@ fn heading(found: &Found<'_>) -> String {
         Fate::Stays => "stays",
     };
     let mut text = format!("## {}: {fate}\n\n", code(found.path));
+    if found.fate != Fate::Stays {
+        let _ = writeln!(text, "What is there today is blob `{}`.\n", found.blob);
+    }
     for (what, why) in found.reasons() {
         let what = if what.is_empty() { String::new() } else { format!("{}: ", code(&what)) };
         let _ = writeln!(text, "- {what}{why}");

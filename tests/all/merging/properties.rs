@@ -1,0 +1,269 @@
+//! Whatever a publisher and a newer version do to the workflows that we render: nothing is lost, and what they did
+//! independently of each other comes together.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use sbi::merge::{Clean, Merged, workflow::merge};
+use serde_yaml_ng::Value;
+
+use super::edits::{Edit, Inventory};
+use super::{rendered, workflows};
+
+/// A merge of a whole workflow takes its time without optimization; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases / 4, failure_persistence: None, ..usual }
+}
+
+/// How a publisher's editor or formatter leaves the whole file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    None,
+    CarriageReturns,
+    NoLastLineFeed,
+    FourColumns,
+    NoComments,
+}
+
+fn edit(inventory: &Inventory, side: &'static str) -> BoxedStrategy<Edit> {
+    let mark = || (0..1000_u32).prop_map(move |number| format!("{side}-{number}"));
+    let (jobs, steps) = (select(inventory.jobs.clone()), select(inventory.steps.clone()));
+    // A newer version renders no older action.
+    let versions = if side == "ours" { 60..99_u8 } else { 1..99_u8 };
+    let scripts = select(inventory.scripts.clone());
+    prop_oneof![
+        (jobs.clone(), mark()).prop_map(|(job, mark)| Edit::Runner { job, mark }),
+        (select(inventory.environment.clone()), mark()).prop_map(|((job, step, key), mark)| Edit::Environment {
+            job,
+            step,
+            key,
+            mark
+        }),
+        (jobs.clone(), any::<bool>(), mark()).prop_map(|(after, needs, mark)| Edit::AddJob { after, needs, mark }),
+        (steps.clone(), any::<bool>(), mark()).prop_map(|((job, step), first, mark)| Edit::AddStep {
+            job,
+            after: (!first).then_some(step),
+            mark
+        }),
+        (steps.clone(), mark()).prop_map(|((job, step), mark)| Edit::RenameStep { job, step, mark }),
+        steps.clone().prop_map(|(job, step)| Edit::DeleteStep { job, step }),
+        jobs.clone().prop_map(|job| Edit::DeleteJob { job }),
+        mark().prop_map(|mark| Edit::AddTrigger { mark }),
+        (select(inventory.pins.clone()), "[a-f]", versions).prop_map(|((job, step), commit, version)| Edit::Pin {
+            job,
+            step,
+            commit: commit.chars().next().unwrap(),
+            version
+        }),
+        (steps.clone(), mark()).prop_map(|((job, step), mark)| Edit::CommentAbove { job, step, mark }),
+        (jobs.clone(), mark()).prop_map(|(job, mark)| Edit::CommentBehind { job, mark }),
+        (scripts, 0..40_usize, mark()).prop_map(|((job, step), line, mark)| Edit::Script { job, step, line, mark }),
+        (jobs, mark()).prop_map(|(job, mark)| Edit::Permission { job, mark }),
+        steps.prop_map(|(job, step)| Edit::QuoteName { job, step }),
+    ]
+    .boxed()
+}
+
+/// A rendered workflow with what each side does to it.
+fn scenes() -> impl Strategy<Value = (&'static str, Vec<Edit>, Vec<Edit>)> {
+    select(workflows().collect::<Vec<_>>()).prop_flat_map(|path| {
+        let inventory = Inventory::of(rendered(path));
+        let ours = proptest::collection::vec(edit(&inventory, "ours"), 1..4);
+        let theirs = proptest::collection::vec(edit(&inventory, "theirs"), 1..4);
+        (Just(path), ours, theirs)
+    })
+}
+
+fn all(edits: &[Edit], text: &str) -> Option<String> {
+    edits.iter().try_fold(text.to_owned(), |text, edit| edit.apply(&text))
+}
+
+fn value(text: &str) -> Option<Value> {
+    serde_yaml_ng::from_str(text).ok()
+}
+
+impl Habit {
+    fn of(self, text: &str) -> String {
+        match self {
+            Self::None => text.to_owned(),
+            Self::CarriageReturns => text.replace('\n', "\r\n"),
+            Self::NoLastLineFeed => text.trim_end().to_owned(),
+            Self::FourColumns => {
+                let (mut lines, mut script) = (Vec::new(), None);
+                for line in text.lines() {
+                    let indent = line.len() - line.trim_start().len();
+                    script = script.filter(|column| indent > *column || line.is_empty());
+                    // A script moves as a whole; the keys of an item stand where its first one does.
+                    let more = script.unwrap_or(indent);
+                    let line = format!("{}{line}", " ".repeat(if line.is_empty() { 0 } else { more }));
+                    lines.push(line.replacen("- ", "-   ", usize::from(script.is_none() && starts_item(&line))));
+                    if script.is_none() && line.trim_end().ends_with(": |") {
+                        script = Some(indent);
+                    }
+                }
+                lines.join("\n") + "\n"
+            }
+            Self::NoComments => {
+                let (mut lines, mut script) = (Vec::new(), None);
+                for line in text.lines() {
+                    let indent = line.len() - line.trim_start().len();
+                    script = script.filter(|column| indent > *column || line.is_empty());
+                    if script.is_none() && line.trim_end().ends_with(": |") {
+                        script = Some(indent);
+                    }
+                    match line.find(" # ") {
+                        _ if script.is_some() => lines.push(line.to_owned()),
+                        _ if line.trim_start().starts_with('#') => {}
+                        Some(comment) if !line.contains("uses:") => lines.push(line[..comment].trim_end().to_owned()),
+                        _ => lines.push(line.to_owned()),
+                    }
+                }
+                lines.join("\n") + "\n"
+            }
+        }
+    }
+}
+
+/// `- name: …`, and no item of a list of words.
+fn starts_item(line: &str) -> bool {
+    line.trim_start().strip_prefix("- ").is_some_and(|item| item.contains(": "))
+}
+
+fn habits() -> impl Strategy<Value = Habit> {
+    select(vec![
+        Habit::None,
+        Habit::None,
+        Habit::CarriageReturns,
+        Habit::NoLastLineFeed,
+        Habit::FourColumns,
+        Habit::NoComments,
+    ])
+}
+
+/// Whether a note says what of ours is left out.
+fn tells(clean: &Clean) -> bool {
+    clean.notes.iter().any(|note| note.what.contains("stays deleted") || note.what.contains("keeps its comment"))
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_both_sides_did_is_in_the_result_or_told((path, our_edits, their_edits) in scenes(), habit in habits()) {
+        let base = rendered(path);
+        let (Some(ours), Some(theirs)) = (all(&our_edits, base), all(&their_edits, base)) else { return Ok(()) };
+        let theirs = habit.of(&theirs);
+        match merge(base, &ours, &theirs) {
+            Merged::Conflict(hunks) => {
+                prop_assert!(!hunks.is_empty() && hunks.iter().all(|hunk| !hunk.place.is_empty()), "{hunks:?}");
+            }
+            Merged::Clean(clean) => {
+                prop_assert!(value(&clean.text).is_some(), "no YAML");
+                for mark in their_edits.iter().filter_map(Edit::mark).filter(|mark| theirs.contains(*mark)) {
+                    prop_assert!(clean.text.contains(mark), "{mark} is lost");
+                }
+                for mark in our_edits.iter().filter_map(Edit::mark).filter(|mark| ours.contains(*mark)) {
+                    let unwanted = habit == Habit::NoComments && !ours.replace(&format!("# {mark}"), "").contains(mark);
+                    prop_assert!(clean.text.contains(mark) || tells(&clean) || unwanted, "{mark} is lost");
+                }
+                if habit == Habit::CarriageReturns {
+                    prop_assert!(!clean.text.replace("\r\n", "").contains('\n'));
+                }
+                // Their own lines are there as they are.
+                let was: Vec<&str> = base.lines().collect();
+                let is: Vec<&str> = clean.text.lines().collect();
+                let as_written = ![Habit::FourColumns, Habit::NoComments].contains(&habit);
+                for line in theirs.lines().filter(|line| as_written && !was.contains(line)) {
+                    prop_assert!(is.contains(&line) || line.contains("uses: ") || line.contains("name: \""), "{line:?} is lost");
+                }
+                // The next run finds nothing to do, with the old base and with the new one.
+                let merged = &clean.text;
+                for again in [merge(base, &ours, merged), merge(&ours, &ours, merged)] {
+                    let again = if let Merged::Clean(again) = again { again.text } else { String::new() };
+                    prop_assert!(&again == merged, "a second run does something else");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn changes_that_have_nothing_to_do_with_each_other_come_together(
+        (path, our_edits, their_edits) in scenes(), habit in habits(),
+    ) {
+        let base = rendered(path);
+        let (Some(ours), Some(theirs)) = (all(&our_edits, base), all(&their_edits, base)) else { return Ok(()) };
+        let (Some(one), Some(other)) = (all(&our_edits, &theirs), all(&their_edits, &ours)) else { return Ok(()) };
+        if value(&one).is_none() || value(&one) != value(&other) {
+            return Ok(());
+        }
+        let wanted = value(&habit.of(&one));
+        match merge(base, &ours, &habit.of(&theirs)) {
+            Merged::Clean(clean) => {
+                prop_assert!(value(&clean.text) == wanted, "it means something else");
+            }
+            Merged::Conflict(hunks) => {
+                let place = |hunk: &sbi::merge::Hunk| hunk.place.clone();
+                let told: Vec<String> = hunks.iter().map(place).collect();
+                prop_assert!(may_conflict(&told, &our_edits, &their_edits), "{told:#?}\n{our_edits:?}\n{their_edits:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_side_alone_is_taken_as_it_is((path, our_edits, their_edits) in scenes(), habit in habits()) {
+        let base = rendered(path);
+        let (Some(ours), Some(theirs)) = (all(&our_edits, base), all(&their_edits, base)) else { return Ok(()) };
+        let theirs = habit.of(&theirs);
+        let text = |merged| if let Merged::Clean(clean) = merged { Some(clean.text) } else { None };
+        prop_assert_eq!(text(merge(base, base, &theirs)), Some(theirs));
+        prop_assert_eq!(text(merge(base, &ours, base)), Some(ours.clone()));
+        prop_assert_eq!(text(merge(base, &ours, &ours)), Some(ours));
+    }
+}
+
+/// Slips of the hand: so many characters behind a place are replaced by others that mean something to YAML.
+fn slips() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, String)>> {
+    let text = "([-#:&*!|>'\"%@,{}\\[\\] \t\n\r]|- |  |: | #|\r\n|é|x){0,4}";
+    proptest::collection::vec((any::<prop::sample::Index>(), 0..4_usize, text), 1..4)
+}
+
+fn slipped(text: &str, slips: &[(prop::sample::Index, usize, String)]) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for (at, length, new) in slips {
+        let at = at.index(chars.len());
+        let end = (at + length).min(chars.len());
+        chars.splice(at..end, new.chars());
+    }
+    chars.into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_is_in_the_file_nothing_panics_and_nothing_is_lost((path, our_edits, _) in scenes(), slips in slips()) {
+        let base = rendered(path);
+        let Some(ours) = all(&our_edits, base) else { return Ok(()) };
+        let theirs = slipped(base, &slips);
+        if let Merged::Clean(clean) = merge(base, &ours, &theirs) {
+            let was: Vec<&str> = base.lines().map(str::trim).collect();
+            let is: Vec<&str> = clean.text.lines().map(str::trim).collect();
+            for line in theirs.lines().map(str::trim).filter(|line| !was.contains(line) && !line.contains("uses")) {
+                let part = |text: &&str| text.contains(line) || line.contains(*text) && text.len() > 3;
+                prop_assert!(is.iter().any(part), "{line:?} is lost");
+            }
+            let Merged::Clean(again) = merge(base, &ours, &clean.text) else { panic!("a second run is a conflict") };
+            prop_assert!(again.text == clean.text, "a second run does something else");
+        }
+    }
+}
+
+/// Changes that commute as text and are none the less for a person to look at.
+fn may_conflict(places: &[String], ours: &[Edit], theirs: &[Edit]) -> bool {
+    let deletes =
+        |edits: &[Edit]| edits.iter().any(|edit| matches!(edit, Edit::DeleteStep { .. } | Edit::DeleteJob { .. }));
+    let needs_a_deleted_one = places.iter().all(|place| place.contains("which it needs"));
+    let removes_a_commented_one = places.iter().all(|place| place.contains("this version removes it"));
+    let moved = places.iter().all(|place| place.contains("moved to another job"));
+    (deletes(ours) || deletes(theirs)) && (needs_a_deleted_one || removes_a_commented_one || moved)
+}
