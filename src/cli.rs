@@ -1,6 +1,7 @@
 //! The command line as data. The doc comments are the help; nothing is decided or looked up here.
 
-use std::fmt::Write as _;
+mod document;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -8,6 +9,8 @@ use clap_complete::Shell;
 use jiff::SignedDuration;
 
 use crate::ui::questions::Answers;
+
+pub use document::markdown;
 
 /// Bootstraps the registry, the identity and the pipeline behind a hardened container base image.
 ///
@@ -102,6 +105,13 @@ pub enum Command {
     Plan(PlanArgs),
     /// Bring AWS and GitHub to what sbi.toml says, without questions about it.
     Apply(ApplyArgs),
+    /// Bring this version's templates into the repository: merged with what was edited, by one pull request.
+    ///
+    /// Files that nobody edited are replaced, edited ones merged; what was deleted stays deleted, and what is not sbi's
+    /// is left alone. Where no text satisfies both sides the file stays as it is, and the pull request is a draft that
+    /// shows both. The next run brings the same pull request up to date. sbi.toml is never written. AWS credentials are
+    /// optional: with them it says which policies have to follow.
+    Update(UpdateArgs),
     /// Take back what sbi made, and only that; asks for the repository's name typed out.
     ///
     /// The roles or the user go first, then secrets, environments and ECR repositories, then the files that were not
@@ -361,6 +371,44 @@ pub struct ApplyArgs {
 }
 
 #[derive(Args, Clone, Debug)]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    pub aws: AwsFlags,
+    /// The GitHub repository to update, where there is no sbi.toml here; its own sbi.toml decides either way.
+    #[arg(long, value_name = "OWNER/NAME", conflicts_with = "local")]
+    pub github: Option<String>,
+    /// Change nothing; show what would change, with every conflict, and exit with code 3 when something is newer.
+    #[arg(long)]
+    pub check: bool,
+    /// Write into the working tree around sbi.toml instead of opening a pull request; needs no GitHub.
+    ///
+    /// What was rendered last is read from the git repository there. Files with uncommitted changes are not written.
+    #[arg(long)]
+    pub local: bool,
+    /// Keep this file as it is although this version's can't be merged into it; can be given several times.
+    #[arg(long, value_name = "PATH", action = ArgAction::Append)]
+    pub keep: Vec<String>,
+    /// Take this version's of a file although it was edited, deleted or is not ours; can be given several times.
+    #[arg(long, value_name = "PATH", action = ArgAction::Append)]
+    pub overwrite: Vec<String>,
+    /// Renew the pins of actions and the digests of base images as well.
+    ///
+    /// A version of an action is taken a week after it came out, when its commit is on a branch of the action's own
+    /// repository. Later runs renew them too while the pull request is open.
+    #[arg(long, conflicts_with_all = ["local", "offline"])]
+    pub pins: bool,
+    /// Propose again what was closed without a merge.
+    #[arg(long, conflicts_with = "local")]
+    pub again: bool,
+    /// Ask no container registry: base images that are new in this version are named by tag.
+    #[arg(long)]
+    pub offline: bool,
+    /// How the result on stdout is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Args, Clone, Debug)]
 pub struct DestroyArgs {
     #[command(flatten)]
     pub aws: AwsFlags,
@@ -598,28 +646,6 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// `docs/cli.md`: the long help of every command, as a terminal of 100 columns shows it.
-#[must_use]
-pub fn markdown() -> String {
-    let mut text = String::from(
-        "# The command line\n\nWritten from the program's own help by the tests; edit `src/cli.rs` instead.\n",
-    );
-    let mut root = command().term_width(100);
-    root.build();
-    describe(&root, "sbi", 2, &mut text);
-    text
-}
-
-fn describe(command: &clap::Command, path: &str, level: usize, text: &mut String) {
-    let help = command.clone().term_width(100).color(clap::ColorChoice::Never).render_long_help().to_string();
-    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-    // Writing to a String can't fail.
-    let _ = write!(text, "\n{} `{path}`\n\n```text\n{}\n```\n", "#".repeat(level), help.join("\n").trim_end());
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-        describe(subcommand, &format!("{path} {}", subcommand.get_name()), level + 1, text);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -650,6 +676,7 @@ mod tests {
             "init",
             "plan",
             "apply",
+            "update",
             "status",
             "destroy",
             "render",

@@ -1,6 +1,7 @@
 //! What the publisher's repository holds: the embedded catalogue, rendered strictly. Pure: no clock, no environment.
 
 mod catalogue;
+mod changes;
 mod escape;
 mod pinning;
 mod promises;
@@ -20,6 +21,7 @@ use crate::model::secrets::ACCESS_KEY_SECRET;
 use crate::model::status::ImagePromises;
 use catalogue::Product;
 
+pub use changes::{Change, MOVED, changes, reasons};
 pub use pinning::differ_by_pins_alone;
 pub use subject::{reading_refs, subject_context};
 

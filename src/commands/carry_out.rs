@@ -33,7 +33,8 @@ pub(super) async fn preflight(
     Ok(())
 }
 
-fn too_few_scopes(plan: &Plan, viewer: &Viewer) -> Option<Failure> {
+/// A scope that the plan takes and the token lacks.
+pub(super) fn too_few_scopes(plan: &Plan, viewer: &Viewer) -> Option<Failure> {
     let missing = Live::missing_scopes(viewer, plan);
     if missing.is_empty() {
         return None;

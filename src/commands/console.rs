@@ -27,6 +27,7 @@ use crate::ui::questions::{Detected, Draft};
 use crate::ui::report::{self, Summary, Who};
 use crate::ui::status::{StatusJson, print_status};
 use crate::ui::story::{StoriesJson, StoryJson, print_stories, print_story};
+use crate::ui::update::{Prospectus, UpdateJson, print_update};
 use crate::ui::{Glyph, Stream, Style, json, unless_closed};
 
 /// Results go to stdout, everything else to stderr.
@@ -196,6 +197,21 @@ impl Console {
                 report::print_policies(documents, style, w)
             })
         })
+    }
+
+    /// Shows what an update would do: as the command's result on stdout, whole, or on the way to it on stderr.
+    ///
+    /// # Errors
+    /// When the stream can't be written to.
+    pub(super) fn show_update(&self, told: &Prospectus<'_>, is_result: bool) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            return if is_result { self.result(&json::text(&UpdateJson::new(told))) } else { Ok(()) };
+        }
+        if told.plan.is_some_and(|plan| !plan.refusals.is_empty()) {
+            return Ok(());
+        }
+        let (stream, style) = if is_result { (Stream::Stdout, self.out) } else { (Stream::Stderr, self.err) };
+        self.progress.suspend(|| written(stream, |w| print_update(told, is_result, style, w)))
     }
 
     /// The result of `sbi status`, on stdout.

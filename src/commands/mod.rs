@@ -22,6 +22,7 @@ mod rotate_keys;
 mod sandbox;
 mod status;
 mod to_oidc;
+mod update;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Init(arguments) => arguments.format,
         Command::Plan(arguments) => arguments.format,
         Command::Apply(arguments) => arguments.format,
+        Command::Update(arguments) => arguments.format,
         Command::Destroy(arguments) => arguments.format,
         Command::Status(arguments) => arguments.format,
         Command::Rehearse(arguments) => arguments.format,
@@ -74,6 +76,7 @@ async fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Init(arguments) => init::run(global, arguments, console).await,
         Command::Plan(arguments) => plan::run(global, arguments, console).await,
         Command::Apply(arguments) => apply::run(global, arguments, console).await,
+        Command::Update(arguments) => update::run(global, arguments, console).await,
         Command::Destroy(arguments) => destroy::run(global, arguments, console).await,
         Command::Status(arguments) => status::run(global, arguments, console).await,
         Command::Render(arguments) => render::run(global, arguments, console),

@@ -8,6 +8,7 @@ pub mod publisher;
 pub mod runs;
 pub mod sign_in;
 pub mod status;
+mod update;
 pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

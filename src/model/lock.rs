@@ -31,6 +31,13 @@ pub struct Lock {
     /// The digests that image references were pinned to when they were first rendered.
     #[serde(default)]
     pub images: Pins,
+    /// Path → git blob id of a render that could not be merged with what a person made of the file, and that a pull
+    /// request has told about: it is no reason for another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, BlobId>,
+    /// Path → the text as it was rendered, where no commit holds it: a merge into a working tree leaves it here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, String>,
 }
 
 impl Lock {
@@ -38,6 +45,12 @@ impl Lock {
     /// When the text is not a lock file.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         toml::from_str(text).map_err(|error| Failure::usage(format!("`{LOCK_FILE}` can't be read")).caused_by(error))
+    }
+
+    /// Drops the texts of bases that are none any more.
+    pub fn retain_texts(&mut self) {
+        let files = &self.files;
+        self.texts.retain(|path, text| files.get(path) == Some(&BlobId::of(text.as_bytes())));
     }
 
     #[must_use]

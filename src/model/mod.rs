@@ -23,3 +23,4 @@ pub mod region;
 pub mod registry;
 pub mod secrets;
 pub mod status;
+pub mod version;

@@ -13,6 +13,7 @@ pub mod rotation;
 pub mod setup;
 pub mod status;
 pub mod step;
+pub mod update;
 
 use crate::failure::Failure;
 use crate::model::names::GithubRepositoryName;

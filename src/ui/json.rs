@@ -174,7 +174,7 @@ fn pins(plan: &Plan) -> Vec<PinJson> {
     plan.pinned.iter().map(pin).collect()
 }
 
-fn changes(plan: &Plan) -> Vec<ChangeJson> {
+pub(super) fn changes(plan: &Plan) -> Vec<ChangeJson> {
     let change = |node: &crate::plan::Node| {
         let Line { sign, kind, name, detail } = node.step.describe();
         let sign = match sign {

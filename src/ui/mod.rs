@@ -9,6 +9,7 @@ pub mod report;
 pub mod status;
 pub mod story;
 mod text;
+pub mod update;
 
 use std::io::{self, IsTerminal as _};
 

@@ -50,13 +50,27 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     }
     writeln!(w)?;
     let lines: Vec<Line> = plan.nodes().iter().map(|node| node.step.describe()).collect();
-    let count = counted(&lines);
     print_changes(&lines, style, w)?;
     print_files(plan, style, w)?;
     print_images(plan, style, w)?;
     print_pinned(plan, style, w)?;
     print_hand_made(plan, style, w)?;
     section("will not be touched:", plan.kept.iter().map(|kept| format!("{}: {}", kept.what, kept.why)), style, w)?;
+    print_conclusion(plan, &lines, style, w)
+}
+
+/// Writes the lines of a plan whose files were told already, what waits, and the count.
+///
+/// # Errors
+/// When the stream can't be written to.
+pub(super) fn print_summary_of_plan(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
+    let lines: Vec<Line> = plan.nodes().iter().map(|node| node.step.describe()).collect();
+    writeln!(w)?;
+    print_changes(&lines, style, w)?;
+    print_conclusion(plan, &lines, style, w)
+}
+
+fn print_conclusion(plan: &Plan, lines: &[Line], style: Style, w: &mut dyn Write) -> io::Result<()> {
     section("waits for you:", plan.waiting.iter().cloned(), style, w)?;
     if !lines.is_empty() || !plan.kept.is_empty() || !plan.waiting.is_empty() {
         writeln!(w)?;
@@ -65,7 +79,7 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
         print_failure(refusal, style, w)?;
         writeln!(w)?;
     }
-    let count = if plan.refusals.is_empty() { count } else { "this plan can't be applied".into() };
+    let count = if plan.refusals.is_empty() { counted(lines) } else { "this plan can't be applied".into() };
     writeln!(w, "{}", style.paint(Paint::Bold, &count))?;
     Ok(())
 }

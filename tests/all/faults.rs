@@ -14,3 +14,4 @@ mod run;
 mod scenario;
 mod sweep;
 mod to_oidc;
+mod update;

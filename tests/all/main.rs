@@ -36,4 +36,5 @@ mod taking_back;
 mod templates;
 mod terminal;
 mod to_oidc;
+mod updating;
 mod workflow_claims;

@@ -43,3 +43,8 @@ fn workflows() -> impl Iterator<Item = &'static str> {
 fn rendered(path: &str) -> &'static str {
     &FILES.iter().find(|file| file.path == path).unwrap().text
 }
+
+/// What every combination of options renders.
+fn configurations() -> Vec<&'static [RenderedFile]> {
+    crate::templates::matrix().iter().map(|combination| combination.files.as_slice()).collect()
+}

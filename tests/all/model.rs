@@ -201,8 +201,13 @@ fn a_lock_is_read_back_as_it_was_written() {
         files: [("a/b.yml".to_owned(), BlobId::of(b"x"))].into(),
         uploaded: [("AWS_REGION".to_owned(), "sha256:0".to_owned())].into(),
         images,
+        told: [("a/b.yml".to_owned(), BlobId::of(b"y"))].into(),
+        texts: [("a/b.yml".to_owned(), "x # \"quoted\"\r\n\nlast".to_owned())].into(),
     };
     assert_eq!(Lock::parse(&lock.to_text()).unwrap(), lock);
+    let mut kept = lock.clone();
+    kept.retain_texts();
+    assert!(kept.texts.is_empty(), "a text that is no base any more");
 }
 
 #[test]

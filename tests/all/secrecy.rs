@@ -56,7 +56,7 @@ fn no_command_lets_a_secret_out() {
         let policy = [&["policy", "operator", "--yes", "--auth", auth], ANSWERS].concat();
         let render = [&["render", "--out", "rendered", "--auth", auth], ANSWERS].concat();
         let init = [&["init", "--yes", "--no-watch", "--show-policies", "--auth", auth], ANSWERS].concat();
-        let commands: [&[&str]; 16] = [
+        let commands: [&[&str]; 19] = [
             &init,
             &["plan", "--show-policies"],
             &["plan", "--format", "json"],
@@ -69,6 +69,9 @@ fn no_command_lets_a_secret_out() {
             &["man"],
             &["doctor"],
             &["doctor", "--format", "json"],
+            &["update", "--check"],
+            &["update", "--check", "--format", "json"],
+            &["update", "--yes"],
             &["log", "--last"],
             &["log", "--last", "--format", "json"],
             &["--help"],

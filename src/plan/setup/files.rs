@@ -113,6 +113,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed, adoption: &Adoptio
         lock.templates.clone_from(&desired.templates);
     }
     let uploaded = lock.uploaded.clone();
+    lock.retain_texts();
     let lock = RenderedFile { path: LOCK_FILE.into(), text: lock.to_text() };
     let lock_id = lock.blob_id();
     let lock_found = found.and_then(|found| found.files.get(LOCK_FILE));

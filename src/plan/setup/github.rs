@@ -80,8 +80,11 @@ pub(in crate::plan) fn renamed(wanted: &GithubRepositoryName, full_name: &str) -
 
 /// An archived repository refuses every change.
 pub(in crate::plan) fn archived(config: &Config, observed: &Observed) -> Option<Failure> {
-    let wanted = &config.github.repository;
-    let found = observed.github.repository.as_ref()?;
+    archived_repository(&config.github.repository, observed.github.repository.as_ref()?)
+}
+
+/// The same of a repository that was looked at by itself.
+pub(in crate::plan) fn archived_repository(wanted: &GithubRepositoryName, found: &GithubRepository) -> Option<Failure> {
     found.archived.then(|| {
         Failure::usage(format!("{wanted} is archived and takes no change"))
             .hinted(format!("unarchive it: `gh repo unarchive {wanted}`"))

@@ -26,7 +26,7 @@ pub use secrets::{fingerprint, plain_secrets};
 
 pub(super) use adoption::ADOPTION_BRANCH;
 pub(super) use files::{PULL_REQUEST_BRANCH, wait_for_the_owner_of};
-pub(super) use github::{archived, no_administrator, renamed};
+pub(super) use github::{archived, archived_repository, no_administrator, renamed};
 pub(super) use identity::{not_ours, own_identity};
 pub(super) use rename::renaming;
 pub(super) use secrets::is_plain_secret;

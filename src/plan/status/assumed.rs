@@ -210,6 +210,7 @@ fn wanted_repository(desired: &Desired) -> GithubRepository {
         uploaded: plain_secrets(config).into_iter().map(|(name, value)| (name.into(), fingerprint(&value))).collect(),
         repository: Some(config.github.repository.clone()),
         images: desired.images.clone(),
+        ..Lock::default()
     };
     files.insert(LOCK_FILE.into(), BlobId::of(lock.to_text().as_bytes()));
     GithubRepository {

@@ -23,6 +23,7 @@ mod findings;
 mod git;
 mod graphql;
 mod objects;
+mod people;
 mod pulls;
 mod releases;
 mod reply;

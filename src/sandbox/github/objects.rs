@@ -98,7 +98,7 @@ enum Object {
 /// Path → what is there; folders are implied.
 pub(super) type Files = BTreeMap<String, Entry>;
 
-/// Every object of one repository. Nothing is ever collected, as on GitHub within the life of a test.
+/// Every object of one repository. Nothing is collected by itself, as on GitHub within the life of a test.
 pub(super) struct Objects(BTreeMap<String, Object>);
 
 impl Objects {
@@ -135,6 +135,11 @@ impl Objects {
     /// The commit that an object is, or is about in the end.
     pub(super) fn peel<'o>(&'o self, id: &'o String) -> &'o String {
         self.tag(id).map_or(id, |tag| self.peel(&tag.object))
+    }
+
+    /// As after a collection of what nothing reaches.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.0.remove(id);
     }
 
     pub(super) fn blob(&self, id: &str) -> Option<&[u8]> {

@@ -159,7 +159,7 @@ const FOREIGN: &[u8] = b"not ours";
 
 /// What happened before the run. Methods that name a repository do nothing when there is none of that name.
 impl GithubStandIn {
-    fn arrange(&self, full_name: &str, change: impl FnOnce(&mut Repository)) {
+    pub(super) fn arrange(&self, full_name: &str, change: impl FnOnce(&mut Repository)) {
         let mut world = lock(&self.shared.world);
         let id = world.full_named(full_name);
         if let Some(repository) = id.and_then(|id| world.repository_mut(id).ok()) {

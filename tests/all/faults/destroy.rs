@@ -25,6 +25,7 @@ const DESTROY_OIDC: Scenario = Scenario {
     always: |_| Ok(()),
     goal: is_gone,
     floor: 180,
+    spared: |_| false,
     beyond: None,
 };
 

@@ -58,6 +58,7 @@ pub(super) const OIDC: Scenario = Scenario {
         assert_made_once(room);
     },
     floor: 220,
+    spared: |_| false,
     beyond: None,
 };
 

@@ -35,6 +35,7 @@ const ROTATE: Scenario = Scenario {
         assert!(key.created > jiff::Timestamp::now() - SignedDuration::from_hours(12), "the old key is still there");
     },
     floor: 60,
+    spared: |_| false,
     beyond: None,
 };
 

@@ -1,5 +1,6 @@
 //! A command whose every call is hit, and what must hold whatever happens to it.
 
+use super::call::Call;
 use crate::support::room::Room;
 
 #[derive(Clone, Copy)]
@@ -18,6 +19,8 @@ pub(super) struct Scenario {
     pub(super) always: fn(&Room) -> Result<(), String>,
     /// What holds when the command has ended well; panics where it doesn't.
     pub(super) goal: fn(&Room),
+    /// Whether the command may do without the answer to a call.
+    pub(super) spared: fn(&Call) -> bool,
     /// The faults that are survived at least.
     pub(super) floor: usize,
     /// The scenario that tries every fault at the calls that both have; here each of them meets one.

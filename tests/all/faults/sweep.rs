@@ -122,8 +122,9 @@ fn survive(scenario: &Scenario, case: &Case) -> Result<(), String> {
     }
     let context = |what: String| format!("{what}\n--- the run with the fault\n{}", after_plan(&first.stderr));
     holds(&first).map_err(context)?;
-    ended_well_or_said_why(call, *fault, &first).map_err(context)?;
-    if first.code == Some(0) && fault.is_outlived(call) == Some(true) {
+    let outlived = fault.is_outlived(call).filter(|outlived| *outlived || !(scenario.spared)(call));
+    ended_well_or_said_why((call, *fault), outlived, &first).map_err(context)?;
+    if first.code == Some(0) && outlived == Some(true) {
         (scenario.goal)(&room);
     } else {
         (scenario.meanwhile)(&room);
@@ -182,14 +183,14 @@ fn leaks(room: &Room, mut texts: Vec<(String, String)>) -> Result<(), String> {
 }
 
 /// The run outlived the fault, or ended with a message that names what happened to what and what to type next.
-fn ended_well_or_said_why(call: &Call, fault: Fault, run: &Run) -> Result<(), String> {
+fn ended_well_or_said_why((call, fault): (&Call, Fault), outlived: Option<bool>, run: &Run) -> Result<(), String> {
     if fault.kills() {
         return match run.code {
             None => Ok(()),
             Some(code) => Err(format!("it ended with {code} before it was killed")),
         };
     }
-    match (fault.is_outlived(call), run.code) {
+    match (outlived, run.code) {
         (Some(true) | None, Some(0)) => return Ok(()),
         (Some(false) | None, Some(1)) => {}
         (_, code) => return Err(format!("it ended with {code:?}")),

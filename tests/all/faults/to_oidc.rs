@@ -32,6 +32,7 @@ const BEFORE: Scenario = Scenario {
         assert_eq!(room.made(room.aws.role_names()).len(), 2);
     },
     floor: 12,
+    spared: |_| false,
     beyond: Some(&PULL_REQUEST),
 };
 
@@ -62,6 +63,7 @@ const AFTER: Scenario = Scenario {
         assert_eq!(tags.into_keys().collect::<Vec<_>>(), ["v1.0.0"]);
     },
     floor: 120,
+    spared: |_| false,
     beyond: None,
 };
 

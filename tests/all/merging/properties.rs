@@ -4,15 +4,16 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use sbi::merge::{Clean, Merged, workflow::merge};
+use sbi::templates::{CHECK_WORKFLOW, WORKFLOW};
 use serde_yaml_ng::Value;
 
 use super::edits::{Edit, Inventory};
-use super::{rendered, workflows};
+use super::{configurations, rendered, workflows};
 
 /// A merge of a whole workflow takes its time without optimization; `PROPTEST_CASES` asks for more.
 fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
-    ProptestConfig { cases: usual.cases / 4, failure_persistence: None, ..usual }
+    ProptestConfig { cases: usual.cases / 4, failure_persistence: None, max_shrink_iters: 200, ..usual }
 }
 
 /// How a publisher's editor or formatter leaves the whole file.
@@ -78,8 +79,15 @@ fn all(edits: &[Edit], text: &str) -> Option<String> {
     edits.iter().try_fold(text.to_owned(), |text, edit| edit.apply(&text))
 }
 
+/// What a workflow means: one needed job is a list of one.
 fn value(text: &str) -> Option<Value> {
-    serde_yaml_ng::from_str(text).ok()
+    let mut workflow: Value = serde_yaml_ng::from_str(text).ok()?;
+    for (_, job) in workflow.get_mut("jobs").and_then(Value::as_mapping_mut).into_iter().flatten() {
+        if let Some(needs) = job.get_mut("needs").filter(|needs| needs.is_string()) {
+            *needs = Value::Sequence(vec![needs.clone()]);
+        }
+    }
+    Some(workflow)
 }
 
 impl Habit {
@@ -255,6 +263,48 @@ proptest! {
             let Merged::Clean(again) = merge(base, &ours, &clean.text) else { panic!("a second run is a conflict") };
             prop_assert!(again.text == clean.text, "a second run does something else");
         }
+    }
+}
+
+/// Two configurations, which render far more differently than two versions do.
+fn two_configurations() -> impl Strategy<Value = (usize, usize, &'static str, Vec<Edit>)> {
+    let all = || 0..configurations().len();
+    (all(), all(), select(vec![WORKFLOW, CHECK_WORKFLOW])).prop_flat_map(|(old, new, path)| {
+        let theirs = proptest::collection::vec(edit(&Inventory::of(configured(old, path)), "theirs"), 1..4);
+        (Just(old), Just(new), Just(path), theirs)
+    })
+}
+
+fn configured(configuration: usize, path: &str) -> &'static str {
+    &configurations()[configuration].iter().find(|file| file.path == path).unwrap().text
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn another_configuration_comes_together_with_what_a_publisher_did(
+        (old, new, path, edits) in two_configurations(),
+    ) {
+        let (base, ours) = (configured(old, path), configured(new, path));
+        let Some(theirs) = all(&edits, base) else { return Ok(()) };
+        let Merged::Clean(clean) = merge(base, ours, &theirs) else { return Ok(()) };
+        for mark in edits.iter().filter_map(Edit::mark).filter(|mark| theirs.contains(*mark)) {
+            prop_assert!(clean.text.contains(mark), "{mark} is lost");
+        }
+        if let Some(wanted) = all(&edits, ours).filter(|_| edits.iter().all(Edit::is_of_one_value)) {
+            prop_assert!(value(&clean.text) == value(&wanted), "it means something else");
+        }
+        let Merged::Clean(again) = merge(base, ours, &clean.text) else { panic!("a second run is a conflict") };
+        prop_assert!(again.text == clean.text, "a second run does something else");
+    }
+
+    #[test]
+    fn another_configuration_alone_is_no_conflict((old, new, path, _) in two_configurations(), habit in habits()) {
+        let (base, ours) = (configured(old, path), configured(new, path));
+        let theirs = habit.of(base);
+        let Merged::Clean(clean) = merge(base, ours, &theirs) else { panic!("a conflict with nobody") };
+        prop_assert!(value(&clean.text) == value(&habit.of(ours)), "it means something else");
     }
 }
 

@@ -77,6 +77,20 @@ fn lists_between_brackets_gain_and_lose_items() {
 }
 
 #[test]
+fn one_word_becomes_a_list_in_our_order() {
+    let text = |needs: &str, more: &str| {
+        let jobs = "  b:\n    runs-on: x\n  c:\n    runs-on: x\n  d:\n    runs-on: x\n";
+        format!("{more}jobs:\n  a:\n    needs: {needs}\n    runs-on: x\n{jobs}")
+    };
+    let merged = |base, ours, theirs| clean(&text(base, ""), &text(ours, ""), &text(theirs, "name: y\n"));
+    assert_eq!(merged("c", "[b, c, d]", "c"), text("[b, c, d]", "name: y\n"));
+    assert_eq!(merged("[b, c]", "c", "[b, c]"), text("[c]", "name: y\n"));
+    assert_eq!(merged("c", "[c]", "c"), text("c", "name: y\n"));
+    assert_eq!(merged("c", "[b, d]", "c"), text("[b, d]", "name: y\n"));
+    assert_eq!(merged("c", "[b, c]", "[c, d]"), text("[b, c, d]", "name: y\n"));
+}
+
+#[test]
 fn two_lists_that_share_nothing_with_the_old_one_are_a_choice() {
     assert_eq!(conflict("a: [x]\n", "a: [y]\n", "a: [z]\n"), ["a"]);
     assert_eq!(clean("a: [x]\nb: 1\n", "a: [y]\nb: 1\n", "a: [y]\nb: 2\n"), "a: [y]\nb: 2\n");
@@ -146,6 +160,25 @@ fn what_goes_leaves_no_gap() {
         "f: 1\n\na:\n  b: 1\n\n  c: 1\n\n  d: 1"
     );
     assert_eq!(clean(all, "e: 1\n", &all.replace("e: 1", "e: 2")), "e: 2\n");
+}
+
+#[test]
+fn a_comment_below_a_thing_stays_with_it() {
+    let ours = "a:\n  x: 1\nb: 1\nc: 1\n";
+    assert_eq!(
+        clean("a:\n  x: 1\nc: 1\n", ours, "a:\n  x: 1\n\n  # y: 2\nc: 2\n"),
+        "a:\n  x: 1\n\n  # y: 2\nb: 1\nc: 2\n"
+    );
+}
+
+#[test]
+fn no_comment_of_theirs_goes_with_what_is_replaced() {
+    let why = "a: this version replaces it, with the comment in it";
+    assert_eq!(conflict("a:\n  x: 1\nb: 1\n", "a: z\nb: 1\n", "a:\n  # mine\n  x: 1\nb: 1\n"), [why]);
+    let unsafe_to_merge = "the whole file: it could not be merged safely";
+    let theirs = "a: [x, # mine\n  y]\nb: 1\n";
+    assert_eq!(conflict("a: [x, y]\nb: 1\n", "a: [x]\nb: 1\n", theirs), [unsafe_to_merge]);
+    assert_eq!(conflict("a: [x, y]\nb: 1\n", "a: z\nb: 1\n", theirs), [why]);
 }
 
 #[test]

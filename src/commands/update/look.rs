@@ -1,0 +1,171 @@
+//! Everything up to the plan: reads, renders, decides. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join;
+use jiff::Timestamp;
+
+use super::Wishes;
+use super::rules::asking;
+use crate::commands::carry_out::too_few_scopes;
+use crate::commands::converge::known_pins;
+use crate::commands::desire;
+use crate::failure::{Cause, Failure};
+use crate::live::Live;
+use crate::model::commit::UPDATE_BRANCH;
+use crate::model::config::{CONFIG_FILE, Config};
+use crate::model::desired::Desired;
+use crate::model::lock::Lock;
+use crate::model::names::GithubRepositoryName;
+use crate::model::observed::{AwsObserved, GithubObserved, GithubRepository, Observed, TokenKind};
+use crate::plan::Plan;
+use crate::plan::update::{
+    Choice, Found, Policies, Question, Settled, Story, Texts, There, Update, decide, deliver, needed, pins_in_use,
+    policy_changes, remembered, renew, renewable, unknown_paths,
+};
+
+use crate::templates;
+use crate::ui::report::Who;
+
+/// What one look found, and what would be done about it.
+pub(super) struct Looked {
+    pub(super) desired: Desired,
+    pub(super) who: Who,
+    pub(super) update: Update,
+    pub(super) reasons: BTreeMap<String, Vec<String>>,
+    pub(super) pins: Vec<String>,
+    pub(super) policies: Policies,
+    pub(super) plan: Plan,
+}
+
+/// # Errors
+/// When GitHub or a registry can't be read, the repository has no `sbi.toml`, or a template refuses it.
+pub(super) async fn look(
+    live: Live,
+    repository: &GithubRepositoryName,
+    wishes: &Wishes,
+) -> Result<(Live, Looked), Failure> {
+    // What is rendered is decided by the default branch, not by a file here.
+    let config = live.config_of(repository).await?.ok_or_else(|| {
+        Failure::usage(format!("{repository} has no `{CONFIG_FILE}`, or this token does not see it"))
+            .because(Cause::NotFound)
+            .hinted(format!("`sbi init --github {repository}` sets it up"))
+    })?;
+    let live = live.in_region(&config.aws.region);
+    let (github, aws) = live.observe_files(&config).await?;
+    let found = github.repository.as_ref().ok_or_else(|| {
+        Failure::new(format!("{repository} does not exist or is hidden from {}", github.viewer.login))
+            .because(Cause::NotFound)
+    })?;
+    let desired = desired(&live, config, found, wishes).await?;
+    let open = found.pull_requests.iter().find(|open| open.branch == UPDATE_BRANCH);
+    // Asked to propose anew, what was decided before counts for nothing.
+    let earlier = open.filter(|_| !wishes.again).map(|open| remembered(&open.body)).unwrap_or_default();
+    let asked_for_pins = (wishes.pins || earlier.pins) && !wishes.offline;
+    let turned_down = async {
+        // A pull request that is open is newer than any that was closed.
+        if open.is_some() { Ok(None) } else { live.turned_down(repository).await }
+    };
+    let scene = Scene { live: &live, found, settled: &wishes.settled, earlier: &earlier.choices };
+    let ((desired, update, pins), turned_down) = try_join(scene.decided(desired, asked_for_pins), turned_down).await?;
+    let who = Who {
+        aws: aws.as_ref().map_or_else(|failure| format!("nobody: {failure}"), |aws| aws.caller.arn.clone()),
+        github: github.viewer.login.clone(),
+    };
+    let policies = policies(&desired, &github, aws);
+    let reasons = templates::reasons(&update.from, desired.files.iter().map(|file| file.path.as_str()));
+    let story = Story {
+        desired: &desired,
+        update: &update,
+        reasons: &reasons,
+        policies: &policies,
+        pins: &pins,
+        asked_for_pins,
+        checks_start: github.viewer.token != TokenKind::Installation,
+    };
+    let found = Found { github: &github, turned_down: turned_down.as_ref(), again: wishes.again };
+    let mut plan = deliver(&story, found);
+    plan.refusals.extend(unknown_paths(&update, &wishes.settled));
+    plan.refusals.extend(too_few_scopes(&plan, &github.viewer));
+    Ok((live, Looked { desired, who, update, reasons, pins, policies, plan }))
+}
+
+/// What decisions about files stand on.
+struct Scene<'a> {
+    live: &'a Live,
+    found: &'a GithubRepository,
+    settled: &'a Settled,
+    earlier: &'a [Choice],
+}
+
+impl Scene<'_> {
+    /// Decides about every file, with newer pins where they are asked for; their lines come with it.
+    async fn decided(&self, desired: Desired, pins: bool) -> Result<(Desired, Update, Vec<String>), Failure> {
+        let nothing = Lock::default();
+        let there = There { files: &self.found.files, lock: self.found.lock.as_ref().unwrap_or(&nothing) };
+        let mut texts = Texts::new();
+        self.read(&desired, there, pins, &mut texts).await?;
+        let update = self.ask(&desired, |question| decide(question, there, &texts));
+        if !pins {
+            return Ok((desired, update, Vec::new()));
+        }
+        let actions = self.ask(&desired, |question| pins_in_use(question, there, &texts, &update));
+        let newer = self.live.newest_pins(&actions, &desired.images, Timestamp::now()).await?;
+        // Base images are rendered with their digests, so they are rendered and decided about once more.
+        let mut images = desired.images.clone();
+        newer.images.iter().for_each(|change| images.insert(change.reference.clone(), change.to.clone()));
+        let settings = desire::Wishes { environment_settled: true, ..desire::Wishes::default() };
+        let desired = desire::desire(desired.config, images, &settings)?;
+        self.read(&desired, there, pins, &mut texts).await?;
+        let update = self.ask(&desired, |question| {
+            let mut update = decide(question, there, &texts);
+            renew(question, there, &texts, &newer, &mut update);
+            update
+        });
+        let changes = newer.actions.iter().map(ToString::to_string).chain(newer.images.iter().map(ToString::to_string));
+        let left = newer.left.iter().map(|left| match left.suspicious {
+            true => format!("look at this one, which is left as it is: {left}"),
+            false => format!("left as it is: {left}"),
+        });
+        Ok((desired, update, changes.chain(left).collect()))
+    }
+
+    fn ask<T>(&self, desired: &Desired, then: impl FnOnce(&Question<'_>) -> T) -> T {
+        asking(desired, self.settled, self.earlier, Some(self.found), then)
+    }
+
+    /// Reads what is needed and not read yet.
+    async fn read(&self, desired: &Desired, there: There<'_>, pins: bool, texts: &mut Texts) -> Result<(), Failure> {
+        let mut wanted = self.ask(desired, |question| needed(question, there));
+        if pins {
+            wanted.extend(self.ask(desired, |question| renewable(question, there)));
+        }
+        wanted.retain(|id| !texts.contains_key(id));
+        texts.extend(self.live.blobs(&desired.config.github.repository, &wanted).await?);
+        Ok(())
+    }
+}
+
+/// This version's render, with the digests that `sbi.lock` holds; what is new is looked up.
+async fn desired(live: &Live, config: Config, found: &GithubRepository, wishes: &Wishes) -> Result<Desired, Failure> {
+    let references = templates::references(&config)?;
+    let settings = desire::Wishes { environment_settled: true, ..desire::Wishes::default() };
+    let mut pins = known_pins(Some(found), &references, &settings);
+    let open: Vec<String> = references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect();
+    if !open.is_empty() && !wishes.offline {
+        pins.extend(live.pin(&open).await.map_err(|failure| {
+            failure.hinted("nothing was changed; with `--offline` base images are named by tag, without a digest")
+        })?);
+    }
+    desire::desire(config, pins, &settings)
+}
+
+fn policies(desired: &Desired, github: &GithubObserved, aws: Result<AwsObserved, Failure>) -> Policies {
+    match aws {
+        Ok(aws) => policy_changes(desired, &Observed { aws, github: github.clone() }),
+        Err(failure) => Policies::Unseen(match failure.cause() {
+            Cause::Unauthenticated | Cause::SsoRequired { .. } => "nobody was signed in to AWS".to_owned(),
+            _ => failure.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,44 @@
+//! The rules that an update is decided by: how texts are merged, how a merged one is judged, whom it wants trusted.
+
+use std::collections::BTreeMap;
+
+use crate::failure::Failure;
+use crate::merge;
+use crate::model::config::Config;
+use crate::model::desired::{Desired, RenderedFile};
+use crate::model::git::BlobId;
+use crate::model::observed::GithubRepository;
+use crate::model::pins::Pins;
+use crate::plan::update::{Choice, Question, Rules, Settled, TrustNeeds};
+use crate::templates;
+
+/// Asks `then` the question that `desired` puts; `repository` tells whose tokens the jobs get.
+pub(super) fn asking<T>(
+    desired: &Desired,
+    settled: &Settled,
+    remembered: &[Choice],
+    repository: Option<&GithubRepository>,
+    then: impl FnOnce(&Question<'_>) -> T,
+) -> T {
+    let renders = other_renders(&desired.config, &desired.images);
+    let trust = |files: &[RenderedFile]| trust(&desired.config, files);
+    then(&Question {
+        desired,
+        moved: templates::MOVED,
+        settled,
+        remembered,
+        renders: &renders,
+        rules: Rules { merge: &merge::merge, check: &merge::checks::check, trust: &trust, repository },
+    })
+}
+
+fn trust(config: &Config, files: &[RenderedFile]) -> Result<TrustNeeds, Failure> {
+    Ok((templates::subject_context(files)?, templates::reading_refs(config, files)?))
+}
+
+/// The files as they come out with these digests and with none: a base may be one of them.
+fn other_renders(config: &Config, pins: &Pins) -> BTreeMap<BlobId, String> {
+    let without = Pins::default();
+    let renders = [pins, &without].into_iter().filter_map(|pins| templates::render(config, pins).ok());
+    renders.flatten().map(|file| (file.blob_id(), file.text)).collect()
+}
