@@ -1,6 +1,7 @@
 //! The command line as data. The doc comments are the help; nothing is decided or looked up here.
 
-use std::fmt::Write as _;
+mod document;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -8,6 +9,8 @@ use clap_complete::Shell;
 use jiff::SignedDuration;
 
 use crate::ui::questions::Answers;
+
+pub use document::markdown;
 
 /// Bootstraps the registry, the identity and the pipeline behind a hardened container base image.
 ///
@@ -293,6 +296,12 @@ pub struct PlanFlags {
     /// Bring the files in by a pull request although a push would be allowed.
     #[arg(long)]
     pub pull_request: bool,
+    /// Propose to replace what was made by hand, in a pull request: workflows that publish images, and files at our paths.
+    ///
+    /// On a terminal `sbi init` asks. Without it such files are left alone and listed. The pull request names every line
+    /// of them that goes, and why sbi's version is safer.
+    #[arg(long)]
+    pub adopt: bool,
     /// Overwrite this file although it was edited or is not ours; can be given several times.
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub overwrite: Vec<String>,
@@ -635,28 +644,6 @@ pub enum PolicyKind {
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// `docs/cli.md`: the long help of every command, as a terminal of 100 columns shows it.
-#[must_use]
-pub fn markdown() -> String {
-    let mut text = String::from(
-        "# The command line\n\nWritten from the program's own help by the tests; edit `src/cli.rs` instead.\n",
-    );
-    let mut root = command().term_width(100);
-    root.build();
-    describe(&root, "sbi", 2, &mut text);
-    text
-}
-
-fn describe(command: &clap::Command, path: &str, level: usize, text: &mut String) {
-    let help = command.clone().term_width(100).color(clap::ColorChoice::Never).render_long_help().to_string();
-    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-    // Writing to a String can't fail.
-    let _ = write!(text, "\n{} `{path}`\n\n```text\n{}\n```\n", "#".repeat(level), help.join("\n").trim_end());
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-        describe(subcommand, &format!("{path} {}", subcommand.get_name()), level + 1, text);
-    }
 }
 
 #[cfg(test)]

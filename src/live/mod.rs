@@ -80,6 +80,21 @@ impl Live {
         self.registry.pin(references).await
     }
 
+    /// Path → text of these files of the default branch, as far as they are texts, all asked at once.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn texts(
+        &self,
+        repository: &GithubRepositoryName,
+        paths: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let read = paths.iter().map(|path| async move {
+            Ok::<_, Failure>(self.github.file(repository, path).await?.map(|text| (path.clone(), text)))
+        });
+        Ok(try_join_all(read).await?.into_iter().flatten().collect())
+    }
+
     /// A repository's address for people.
     #[must_use]
     pub fn web_url(&self, full_name: &str) -> String {

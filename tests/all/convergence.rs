@@ -1,6 +1,7 @@
 //! The binary against both stand-ins, and against moto for AWS: from nothing, from half-done, from done, cancelled.
 
 mod adoption;
+mod hand_made;
 mod pins;
 pub(crate) mod renamed;
 mod same_as_moto;
