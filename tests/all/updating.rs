@@ -5,6 +5,7 @@ mod decisions;
 mod described;
 mod edits;
 mod local;
+mod pins;
 mod reasons;
 mod requests;
 mod scene;

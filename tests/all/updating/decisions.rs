@@ -1,8 +1,11 @@
 //! One decision a path, by name.
 
+use sbi::failure::Failure;
 use sbi::model::config::CONFIG_FILE;
+use sbi::model::desired::RenderedFile;
 use sbi::model::git::BlobId;
-use sbi::plan::update::Decision;
+use sbi::model::identity::{ReadingRef, SubjectContext};
+use sbi::plan::update::{Decision, TrustNeeds};
 
 use super::scene::{Scene, decision, words};
 
@@ -243,4 +246,42 @@ fn an_edit_that_has_it_already_is_noted_and_changes_nothing() {
 fn another_version_alone_is_no_reason_for_a_pull_request() {
     let update = Scene::new(&[("a", BASE)], &[("a", BASE)]).edited("a", THEIRS).update();
     assert!(!update.is_worthwhile() && !update.is_pending());
+}
+
+/// The environment that the one workflow names.
+fn environment(files: &[RenderedFile]) -> Result<TrustNeeds, Failure> {
+    let text = &files.iter().find(|file| file.path.ends_with(".yml")).unwrap().text;
+    let name = text.lines().find_map(|line| line.strip_prefix("environment: "));
+    let name = name.ok_or_else(|| Failure::usage("there is no job `publish`"))?;
+    let reading = [ReadingRef::ReleaseTag, ReadingRef::DefaultBranch].into();
+    Ok((SubjectContext::Environment(name.trim().parse()?), reading))
+}
+
+#[test]
+fn a_merge_that_would_lock_a_job_out_is_a_conflict_that_names_the_condition() {
+    let path = ".github/workflows/publish-to-ecr.yml";
+    let base = "environment: publish\none\ntwo\nthree\nfour\n";
+    let scene = |ours: &str, theirs: &str| {
+        let mut scene = Scene::new(&[(path, base)], &[(path, ours)]).edited(path, theirs);
+        scene.trust = Some(environment);
+        scene
+    };
+    let ours = base.replace("four", "FOUR");
+    // Another environment, today already: what it asks for does not change.
+    let update = scene(&ours, &base.replace("publish", "production")).update();
+    let Decision::Merged(edits) = decision(&update, path) else { panic!("{:?}", update.files) };
+    assert!(
+        edits.remarks[0].contains("the environment production, the role trusts the environment publish"),
+        "{edits:?}"
+    );
+    // Nobody can tell either way, as today.
+    let update = scene(&ours, &base.replace("environment: publish\n", "")).update();
+    let Decision::Merged(edits) = decision(&update, path) else { panic!("{:?}", update.files) };
+    assert_eq!(edits.remarks, ["there is no job `publish`"]);
+    // A merge that comes out with a third one.
+    let update =
+        scene(&base.replace("environment: publish\none", "environment: release\none"), &format!("{base}mine\n"))
+            .update();
+    let Decision::Conflict { why, .. } = decision(&update, path) else { panic!("{:?}", update.files) };
+    assert!(why.contains("AWS would turn its jobs away") && why.contains("the environment release"), "{why}");
 }

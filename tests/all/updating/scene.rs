@@ -13,6 +13,9 @@ use sbi::plan::update::{Choice, Decision, Question, Rules, Settled, Texts, There
 
 use crate::support::world;
 
+/// Whom the jobs of some files want trusted.
+type Trust = fn(&[RenderedFile]) -> Result<TrustNeeds, Failure>;
+
 pub(super) struct Scene {
     pub(super) desired: Desired,
     pub(super) files: BTreeMap<String, BlobId>,
@@ -22,6 +25,8 @@ pub(super) struct Scene {
     pub(super) moved: Vec<(&'static str, &'static str)>,
     pub(super) settled: Settled,
     pub(super) renders: BTreeMap<BlobId, String>,
+    /// Whom the jobs of these files want trusted; `None`: whom the render does, whatever is in them.
+    pub(super) trust: Option<Trust>,
 }
 
 impl Scene {
@@ -39,6 +44,7 @@ impl Scene {
             moved: Vec::new(),
             settled: Settled::default(),
             renders: BTreeMap::new(),
+            trust: None,
         };
         for (path, text) in base {
             let id = scene.holds(text.as_bytes());
@@ -71,7 +77,9 @@ impl Scene {
 
     fn ask<T>(&self, remembered: &[Choice], then: impl FnOnce(&Question<'_>) -> T) -> T {
         let needs: TrustNeeds = (self.desired.subject.clone(), self.desired.reading.clone());
-        let trust = |_: &[RenderedFile]| -> Result<TrustNeeds, Failure> { Ok(needs.clone()) };
+        let trust = |files: &[RenderedFile]| -> Result<TrustNeeds, Failure> {
+            self.trust.map_or_else(|| Ok(needs.clone()), |trust| trust(files))
+        };
         let check = |_: &str, _: &str, _: &str, _: &str| Checked::default();
         then(&Question {
             desired: &self.desired,

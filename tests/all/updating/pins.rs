@@ -1,0 +1,85 @@
+//! `sbi update --pins`: newer pins come with the same pull request, and go with it.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use sbi::sandbox::github::{GithubOptions, Seed};
+
+use super::aged::{CHECK, DOCKERFILE, OLDER, UPDATE};
+use crate::support::room::{REPOSITORY, Room};
+
+const CHECKOUT: &str = "actions/checkout";
+const BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
+
+/// A publisher whose actions have moved on a hundred days ago.
+fn with_newer_actions() -> Room {
+    let clock = Arc::new(Mutex::new(Timestamp::now()));
+    let time = Arc::clone(&clock);
+    let room = Room::with(GithubOptions {
+        login: "acme".into(),
+        clock: Arc::new(move || *time.lock().unwrap()),
+        ..GithubOptions::default()
+    });
+    room.init(&["--no-watch"]).exited(0);
+    let text = room.text(CHECK);
+    let pin = text.split("actions/checkout@").nth(1).unwrap();
+    let (commit, version) = (&pin[..40], pin[40..].trim_start_matches(" # ").lines().next().unwrap().to_owned());
+    *clock.lock().unwrap() = Timestamp::now() - SignedDuration::from_hours(24 * 100);
+    let github = &room.github;
+    github.add_stranger("actions", 44);
+    github.create_repository(CHECKOUT, Seed { private: false, files: &[("action.yml", "runs: node24\n")] });
+    github.tag_commit(CHECKOUT, &version, commit);
+    github.commit_files(CHECKOUT, "main", &[("index.js", "newer\n")], "newer");
+    github.add_tag(CHECKOUT, "v99.0.0");
+    github.publish_release(CHECKOUT, "v99.0.0", false);
+    *clock.lock().unwrap() = Timestamp::now();
+    room
+}
+
+#[test]
+fn newer_pins_come_with_the_pull_request_and_later_runs_know_it() {
+    let room = with_newer_actions().aged(OLDER);
+    room.edit(CHECK, "    runs-on: ubuntu-24.04\n", "    runs-on: [self-hosted, ours]\n");
+    room.registry.move_tag(BASE);
+    let before = room.lock().images.get(BASE).cloned().unwrap();
+    let run = room.sbi(&["update", "--yes", "--pins"]).exited(0);
+    assert!(run.stderr.contains("→ v99.0.0"), "{}", run.stderr);
+    let open = room.open_request();
+    for text in [
+        "pin: actions/checkout ",
+        "a new major version",
+        "pin: gcr.io/distroless/static-debian13:nonroot",
+        "left as it is",
+    ] {
+        assert!(open.body.contains(text), "{text:?} is not in\n{}", open.body);
+    }
+    let writes = room.writes();
+    room.sbi(UPDATE).exited(0);
+    assert_eq!(room.writes(), writes, "a run without the flag took them back");
+    room.merge_update();
+    let texts = room.texts();
+    for path in texts.keys().filter(|path| path.starts_with(".github/workflows/")) {
+        assert!(!texts[path].contains("actions/checkout@") || texts[path].contains("# v99.0.0"), "{path}");
+    }
+    assert!(texts[CHECK].contains("[self-hosted, ours]") && texts[CHECK].contains("cancel-in-progress: true"));
+    let after = room.lock().images.get(BASE).cloned().unwrap();
+    assert!(after != before && texts[DOCKERFILE].contains(after.as_str()));
+    // Pins that are newer than those of the templates are an edit like Dependabot's.
+    room.assert_settled();
+    room.sbi(&["plan", "--check"]).exited(0);
+    room.sbi(&["update", "--check", "--pins"]).exited(0);
+}
+
+#[test]
+fn without_an_older_version_pins_alone_make_a_pull_request() {
+    let room = with_newer_actions();
+    room.sbi(&["update", "--check", "--pins"]).exited(3);
+    room.sbi(&["update", "--yes", "--pins"]).exited(0);
+    let open = room.open_request();
+    assert_eq!(open.title, "Update pinned actions and base images");
+    assert!(open.body.contains("newer pins, and nothing else"), "{}", open.body);
+    // What somebody wrote into the text becomes no pin: it is asked again.
+    room.github.close_pull_request(REPOSITORY, open.number);
+    let run = room.sbi(&["update", "--yes", "--pins"]).exited(0);
+    assert!(run.stdout.contains("`sbi update --again`"), "{}", run.stdout);
+}
