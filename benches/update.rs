@@ -162,6 +162,7 @@ fn decided(images: usize, edited: usize) {
         reading: needs.1.clone(),
         release_notes: BTreeMap::new(),
         overwrite: Default::default(),
+        adopt: false,
         by_pull_request: false,
         config,
     };

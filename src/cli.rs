@@ -1,8 +1,8 @@
 //! The command line as data. The doc comments are the help; nothing is decided or looked up here.
 
+mod document;
 mod update;
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 
 use crate::ui::questions::Answers;
 
+pub use document::markdown;
 pub use update::UpdateArgs;
 
 /// Bootstraps the registry, the identity and the pipeline behind a hardened container base image.
@@ -229,6 +230,11 @@ pub struct AnswerFlags {
     /// It lets the publishing user see the dates of its own keys, and nothing else.
     #[arg(long, value_name = "DAYS")]
     pub key_max_age: Option<String>,
+    /// Render a workflow that runs `sbi update` every week, with the program at this address: `URL#sha256=HEX`.
+    ///
+    /// It keeps one pull request and needs a token in the secret SBI_UPDATE_TOKEN, which a person puts there.
+    #[arg(long, value_name = "PROGRAM")]
+    pub update_program: Option<String>,
 }
 
 impl AnswerFlags {
@@ -253,6 +259,7 @@ impl AnswerFlags {
             arch,
             signing,
             key_max_age,
+            update_program,
         } = self.clone();
         Answers {
             github,
@@ -272,6 +279,7 @@ impl AnswerFlags {
             architectures: arch,
             signing,
             key_max_age,
+            update_program,
         }
     }
 }
@@ -290,6 +298,12 @@ pub struct PlanFlags {
     /// Bring the files in by a pull request although a push would be allowed.
     #[arg(long)]
     pub pull_request: bool,
+    /// Propose to replace what was made by hand, in a pull request: workflows that publish images, and files at our paths.
+    ///
+    /// On a terminal `sbi init` asks. Without it such files are left alone and listed. The pull request names every line
+    /// of them that goes, and why sbi's version is safer.
+    #[arg(long)]
+    pub adopt: bool,
     /// Overwrite this file although it was edited or is not ours; can be given several times.
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub overwrite: Vec<String>,
@@ -594,28 +608,6 @@ pub enum PolicyKind {
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// `docs/cli.md`: the long help of every command, as a terminal of 100 columns shows it.
-#[must_use]
-pub fn markdown() -> String {
-    let mut text = String::from(
-        "# The command line\n\nWritten from the program's own help by the tests; edit `src/cli.rs` instead.\n",
-    );
-    let mut root = command().term_width(100);
-    root.build();
-    describe(&root, "sbi", 2, &mut text);
-    text
-}
-
-fn describe(command: &clap::Command, path: &str, level: usize, text: &mut String) {
-    let help = command.clone().term_width(100).color(clap::ColorChoice::Never).render_long_help().to_string();
-    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-    // Writing to a String can't fail.
-    let _ = write!(text, "\n{} `{path}`\n\n```text\n{}\n```\n", "#".repeat(level), help.join("\n").trim_end());
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-        describe(subcommand, &format!("{path} {}", subcommand.get_name()), level + 1, text);
-    }
 }
 
 #[cfg(test)]

@@ -43,11 +43,15 @@ pub const ACCESS_WORKFLOW: &str = ".github/workflows/check-access.yml";
 /// Where the workflow is that reminds of an old access key; only where `publish.key-max-age-days` is set.
 pub const KEY_AGE_WORKFLOW: &str = ".github/workflows/key-age.yml";
 
+/// Where the workflow is that keeps the pull request of `sbi update`; only where `publish.update-program` is set.
+pub const UPDATE_WORKFLOW: &str = ".github/workflows/update.yml";
+
 const PUBLISH: &str = include_str!("../templates/workflows/publish-to-ecr.yml.j2");
 const CHECK: &str = include_str!("../templates/workflows/check-images.yml.j2");
 const RESCAN: &str = include_str!("../templates/workflows/rescan.yml.j2");
 const ACCESS: &str = include_str!("../templates/workflows/check-access.yml.j2");
 const KEY_AGE: &str = include_str!("../templates/workflows/key-age.yml.j2");
+const UPDATE: &str = include_str!("../templates/workflows/update.yml.j2");
 const DEPENDABOT: &str = include_str!("../templates/dependabot.yml.j2");
 const README: &str = include_str!("../templates/documents/README.md.j2");
 const SECURITY: &str = include_str!("../templates/documents/SECURITY.md.j2");
@@ -71,6 +75,7 @@ const PARTS: &[(&str, &str)] = &[
     part!("fetch-plan.yml.j2"),
     part!("find-repository.yml.j2"),
     part!("install-cosign.yml.j2"),
+    part!("install-sbi.yml.j2"),
     part!("install-trivy.yml.j2"),
     part!("scan.yml.j2"),
     part!("split-access-key.yml.j2"),
@@ -153,7 +158,8 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     ];
     let [first, ..] = chosen.products.as_slice() else { return Err(Failure::new("the catalogue is empty")) };
     let key_age = config.publish.key_max_age_days.map(|_| (KEY_AGE_WORKFLOW, KEY_AGE));
-    for (path, template) in templates.into_iter().chain(access).chain(key_age) {
+    let update = config.publish.update_program.as_ref().map(|_| (UPDATE_WORKFLOW, UPDATE));
+    for (path, template) in templates.into_iter().chain(access).chain(key_age).chain(update) {
         files.push(RenderedFile { path: path.into(), text: fill(config, &chosen, first, path, template)? });
     }
     for product in &chosen.products {
@@ -284,6 +290,9 @@ fn fill(config: &Config, chosen: &Chosen, product: &Product, name: &str, templat
         signing => config.signs(),
         user => config.user().as_str(),
         key_max_age => config.publish.key_max_age_days,
+        update_program => config.publish.update_program.as_ref().map(|program| context! {
+            url => program.url(), sha256 => program.sha256(),
+        }),
         environment => environment_name,
         outside => outside,
     };

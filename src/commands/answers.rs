@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::console::Console;
-use super::desire::Wishes;
+use super::desire::{Adopt, Wishes};
 use super::detect;
 use crate::cli::{AnswerFlags, PlanFlags};
 use crate::failure::{Cause, Failure};
@@ -125,6 +125,7 @@ fn complete(
     let wishes = Wishes {
         overwrite: plan.overwrite.iter().cloned().collect(),
         by_pull_request: plan.pull_request,
+        adopt: Adopt::or_ask(plan.adopt),
         environment_settled: !draft.environment_is_open(),
         offline: plan.offline,
         pins: Pins::default(),

@@ -3,7 +3,7 @@
 use super::answers::read_config;
 use super::console::Console;
 use super::converge::{Run, converge};
-use super::desire::Wishes;
+use super::desire::{Adopt, Wishes};
 use crate::cli::{ApplyArgs, GlobalFlags};
 use crate::failure::Failure;
 use crate::live::sign_in::Places;
@@ -22,6 +22,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &ApplyArgs, console: &C
     let wishes = Wishes {
         overwrite: arguments.plan.overwrite.iter().cloned().collect(),
         by_pull_request: arguments.plan.pull_request,
+        adopt: if arguments.plan.adopt { Adopt::Agreed } else { Adopt::Leave },
         environment_settled: true,
         offline: arguments.plan.offline,
         pins: Pins::default(),

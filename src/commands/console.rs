@@ -123,6 +123,21 @@ impl Console {
         self.prompt.as_ref().ok_or_else(nobody_to_confirm)?.confirm(question)
     }
 
+    /// Shows what was made by hand and asks whether a pull request shall replace it, where somebody can be asked.
+    ///
+    /// # Errors
+    /// `Cancelled` after Ctrl-C; when stderr can't be written to.
+    pub(super) fn agrees_to_adopt(&self, plan: &Plan) -> Result<bool, Failure> {
+        let Some(prompt) = self.prompt.as_ref().filter(|_| plan.refusals.is_empty() && !plan.adopts) else {
+            return Ok(false);
+        };
+        if plan.hand_made.is_empty() {
+            return Ok(false);
+        }
+        written(Stream::Stderr, |w| report::print_hand_made(plan, self.err, w))?;
+        prompt.confirm("Propose that in a pull request? Without it, all of it stays (--adopt)")
+    }
+
     /// Asks for a text that must be typed out.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::carry_out::{carry_out, confirm, preflight};
 use super::console::{Console, summary};
-use super::desire::{Wishes, desire, settle_environment};
+use super::desire::{Adopt, Wishes, desire, settle_environment};
 use super::guard::Guard;
 use super::next_steps;
 use crate::apply::{Outcome, Report};
@@ -14,12 +14,12 @@ use crate::live::Live;
 use crate::live::watch::{Ended, Patience};
 use crate::model::config::{Auth, Config};
 use crate::model::desired::Desired;
-use crate::model::git::CommitId;
+use crate::model::git::{BlobId, CommitId};
 use crate::model::names::{GitTag, RoleName, UserName};
 use crate::model::observed::{GithubRepository, Observed};
 use crate::model::pins::Pins;
 use crate::plan::operator::rights;
-use crate::plan::setup::{followed, plan_setup, settled};
+use crate::plan::setup::{followed, plan_setup, settled, texts_to_read};
 use crate::plan::step::{Produced, Step};
 use crate::plan::{Kept, Known, Plan};
 use crate::templates;
@@ -77,7 +77,7 @@ pub(super) struct Prospect {
 ///
 /// The configuration of the prospect is the one to go on with: it follows a repository that was renamed.
 pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Result<Prospect, Failure> {
-    let (config, observed) = observe(live, config).await?;
+    let (config, mut observed) = observe(live, config).await?;
     let wanted = config.publish.environment.clone();
     let config = settle_environment(config, &observed.github.owner, wishes);
     let without_environment = wanted.filter(|_| config.publish.environment.is_none());
@@ -85,6 +85,7 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
     let images = pin(live, &references, &observed, wishes).await?;
     let by_tag = references.iter().any(|reference| images.get(reference).is_none());
     let desired = desire(config, images, wishes)?;
+    read_hand_made(live, &desired, &mut observed, wishes.adopt != Adopt::Leave).await?;
     let mut plan = plan_setup(&desired, &observed);
     plan.kept.extend(without_environment.map(|name| Kept {
         what: format!("environment {name}"),
@@ -99,6 +100,17 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
     let rights = rights(&desired.config, &plan);
     preflight(live, &mut plan, caller, viewer, (&rights, "operator")).await?;
     Ok(Prospect { desired, observed, plan })
+}
+
+/// Reads what the publisher may have made by hand. A text that is not the one that was listed is of a later commit, and
+/// is left for the next run.
+async fn read_hand_made(live: &Live, desired: &Desired, observed: &mut Observed, asked: bool) -> Result<(), Failure> {
+    let wanted = texts_to_read(desired, observed, asked);
+    let Some(found) = observed.github.repository.as_mut().filter(|_| !wanted.is_empty()) else { return Ok(()) };
+    let mut texts = live.texts(&desired.config.github.repository, &wanted).await?;
+    texts.retain(|path, text| found.files.get(path) == Some(&BlobId::of(text.as_bytes())));
+    found.texts = texts;
+    Ok(())
 }
 
 /// Observes, and follows a repository that was renamed or moved: one look, or two where the names of its identities
@@ -213,6 +225,12 @@ async fn change(
         prospect.plan.renamed = prospect.plan.renamed.or(renamed);
     }
     drop(stage);
+    let mut wishes = run.wishes.clone();
+    if wishes.adopt == Adopt::Ask && !run.yes && console.agrees_to_adopt(&prospect.plan)? {
+        wishes.adopt = Adopt::Agreed;
+        let _stage = console.stage("looking again");
+        prospect = look(live, &prospect.desired.config.clone(), &wishes).await?;
+    }
     console.show_plan(&prospect, run.show_policies, false)?;
     let Prospect { desired, mut plan, observed } = prospect;
     console.refuse(std::mem::take(&mut plan.refusals))?;
@@ -233,7 +251,7 @@ async fn change(
     let who = (observed.aws.caller.arn.as_str(), observed.github.viewer.login.as_str());
     let report = carry_out(live, &plan, guard, &config.github.repository, who).await?;
     let stage = console.stage("looking again");
-    let again = look(live, &config, &decided(&run.wishes, desired.images)).await?;
+    let again = look(live, &config, &decided(&wishes, desired.images)).await?;
     drop(stage);
     if !again.plan.is_empty() || !again.plan.refusals.is_empty() {
         console.show_plan(&again, false, false)?;
@@ -294,6 +312,7 @@ fn end(
         links.clear();
         next.push("do it for real: `sbi init`, with AWS credentials and a GitHub token".to_owned());
     }
+    next.extend(next_steps::token_of_the_update(config));
     next.extend(next_steps::for_a_person(config));
     next.extend((!run.rehearsal).then(|| "where all of it stands, at any time: `sbi status`".to_owned()));
     console.show_end(plan, report, &summary(links, next))?;

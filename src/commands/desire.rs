@@ -18,12 +18,33 @@ const PLANS_WITH_PRIVATE_ENVIRONMENTS: [&str; 4] = ["pro", "team", "business", "
 pub(super) struct Wishes {
     pub overwrite: BTreeSet<String>,
     pub by_pull_request: bool,
+    pub adopt: Adopt,
     /// Ask no container registry.
     pub offline: bool,
     /// Digests that this run has looked up already.
     pub pins: Pins,
     /// `--environment NAME` or `none` was given, or `sbi.toml` was there before: the answer stands.
     pub environment_settled: bool,
+}
+
+/// What is to become of a publisher's own files that do what the pipeline does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Adopt {
+    /// They are left alone, and only looked at while the pull request that adopts them is open.
+    #[default]
+    Leave,
+    /// Look for them, and ask where somebody can be asked.
+    Ask,
+    /// Propose to replace and remove them.
+    Agreed,
+}
+
+impl Adopt {
+    /// From `--adopt`, for a command that looks for them.
+    #[must_use]
+    pub(super) fn or_ask(flag: bool) -> Self {
+        if flag { Self::Agreed } else { Self::Ask }
+    }
 }
 
 /// Takes the publishing environment away where nobody asked for one and the owner's plan has none.
@@ -58,6 +79,7 @@ pub(super) fn desire(config: Config, images: Pins, wishes: &Wishes) -> Result<De
         reading,
         release_notes,
         overwrite: wishes.overwrite.clone(),
+        adopt: wishes.adopt == Adopt::Agreed,
         by_pull_request: wishes.by_pull_request,
         config,
     })

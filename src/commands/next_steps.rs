@@ -48,6 +48,17 @@ pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
     links
 }
 
+/// What the weekly update waits for: nobody but a person can make a token.
+#[must_use]
+pub(super) fn token_of_the_update(config: &Config) -> Option<String> {
+    let name = config.update_environment()?;
+    let repository = &config.github.repository;
+    Some(format!(
+        "give the weekly update a token that may write contents, workflows and pull requests of {repository}, unless it \
+         has one: `gh secret set SBI_UPDATE_TOKEN --env {name} --repo {repository}`"
+    ))
+}
+
 /// What only a person can do, in the go-to-market plan's order.
 #[must_use]
 pub(super) fn for_a_person(config: &Config) -> Vec<String> {

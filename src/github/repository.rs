@@ -186,6 +186,7 @@ impl Github {
             },
             full_name: facts.full_name,
             former_names: BTreeSet::new(),
+            texts: BTreeMap::new(),
             subject: subject_template(subject.as_ref()),
             private: facts.private,
             archived: facts.archived,

@@ -80,6 +80,21 @@ impl Live {
         self.registry.pin(references).await
     }
 
+    /// Path → text of these files of the default branch, as far as they are texts, all asked at once.
+    ///
+    /// # Errors
+    /// When GitHub refuses or can't be reached.
+    pub async fn texts(
+        &self,
+        repository: &GithubRepositoryName,
+        paths: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let read = paths.iter().map(|path| async move {
+            Ok::<_, Failure>(self.github.file(repository, path).await?.map(|text| (path.clone(), text)))
+        });
+        Ok(try_join_all(read).await?.into_iter().flatten().collect())
+    }
+
     /// A repository's address for people.
     #[must_use]
     pub fn web_url(&self, full_name: &str) -> String {
@@ -209,7 +224,8 @@ impl Live {
         let today = found.and_then(|found| GithubRepositoryName::new(&found.full_name).ok());
         let repository = today.as_ref().unwrap_or(&config.github.repository);
         // Asked by name, whatever the list said: to a token that may not see them the list is empty.
-        let ours = [config.publish.environment.clone(), config.rescan_environment()].into_iter().flatten();
+        let ours = [config.publish.environment.clone(), config.rescan_environment(), config.update_environment()];
+        let ours = ours.into_iter().flatten();
         let environments = ours.filter(|_| found.is_some()).map(|name| async move {
             Ok((name.to_string(), self.github.environment_holdings(repository, &name).await?))
         });

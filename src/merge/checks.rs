@@ -43,12 +43,13 @@ pub fn check(path: &str, merged: &str, theirs: &str, ours: &str) -> Checked {
             }
         };
         if is_workflow(path) {
-            // What was there before in a file that can't be read is nothing.
             let [theirs, ours] = [theirs, ours].map(document::read);
             let before = theirs.as_ref().map(shape::flaws).unwrap_or_default();
             checked.sort(shape::flaws(&document), before);
-            if let (Ok(theirs), Ok(ours)) = (theirs, ours) {
-                checked.problems.extend(permissions::excess(&document, &theirs, &ours));
+            // A file that can't be read gives nobody anything.
+            if let Ok(nothing) = document::read("permissions: {}") {
+                let (theirs, ours) = (theirs.as_ref().unwrap_or(&nothing), ours.as_ref().unwrap_or(&nothing));
+                checked.problems.extend(permissions::excess(&document, theirs, ours));
             }
         }
     }

@@ -8,6 +8,7 @@ use super::names::{
     AccountId, EcrRepositoryName, EnvironmentName, GitTag, GithubRepositoryName, ImageName, ReleaseTag, RoleName,
     UserName,
 };
+use super::pinned_program::PinnedProgram;
 use super::region::Region;
 use crate::failure::Failure;
 
@@ -20,7 +21,7 @@ pub const CONFIG_FILE: &str = "sbi.toml";
 pub enum Auth {
     /// GitHub's OIDC token for a role: nothing to steal, nothing to rotate.
     Oidc,
-    /// An IAM user with one access key, kept as two repository secrets.
+    /// An IAM user with one access key, kept as a repository secret.
     AccessKey,
 }
 
@@ -170,6 +171,9 @@ pub struct PublishSection {
     /// A workflow opens an issue when the access key is older; absent: none does. Only with `auth = "access-key"`.
     #[serde(default, rename = "key-max-age-days", skip_serializing_if = "Option::is_none")]
     pub key_max_age_days: Option<u16>,
+    /// The `sbi` that a weekly workflow downloads and looks for updates with; absent: no such workflow.
+    #[serde(default, rename = "update-program", skip_serializing_if = "Option::is_none")]
+    pub update_program: Option<PinnedProgram>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +199,9 @@ pub struct Outlet {
 
 /// The environment that the nightly scan fetches images in, where it needs one.
 pub const RESCAN_ENVIRONMENT: &str = "rescan";
+
+/// The environment that holds the token of the weekly update.
+pub const UPDATE_ENVIRONMENT: &str = "update";
 
 const HEADER: &str = "# What this repository publishes and where. Read by `sbi`; edit it and run `sbi apply`.\n\n";
 
@@ -254,6 +261,20 @@ impl Config {
         }
         if self.publish.key_max_age_days == Some(0) {
             return refuse("publish.key-max-age-days", "is 0: every key is older".into());
+        }
+        if self.publish.update_program.is_some() {
+            // Its token writes workflows: outside an environment every workflow of the repository could read it.
+            match &self.publish.environment {
+                None => {
+                    let reason = "needs environments, for a token that may write workflows: without, run `sbi update`";
+                    return refuse("publish.update-program", reason.into());
+                }
+                Some(name) if name.as_str() == UPDATE_ENVIRONMENT => {
+                    let reason = format!("can't be `{UPDATE_ENVIRONMENT}`: the weekly update has its token there");
+                    return refuse("publish.environment", reason);
+                }
+                Some(_) => {}
+            }
         }
         match self.publish.auth {
             Auth::Oidc if self.publish.key_max_age_days.is_some() => {
@@ -345,6 +366,13 @@ impl Config {
     pub fn rescan_environment(&self) -> Option<EnvironmentName> {
         let needed = self.publish.auth == Auth::AccessKey && self.publish.environment.is_some();
         needed.then(|| EnvironmentName::new(RESCAN_ENVIRONMENT).unwrap_or_else(|failure| unreachable!("{failure}")))
+    }
+
+    /// The environment of the weekly update's job that proposes; `None` where there is no such workflow.
+    #[must_use]
+    pub fn update_environment(&self) -> Option<EnvironmentName> {
+        let name = || EnvironmentName::new(UPDATE_ENVIRONMENT).unwrap_or_else(|failure| unreachable!("{failure}"));
+        self.publish.update_program.as_ref().map(|_| name())
     }
 
     /// An IAM ARN in this account: `resource` is like `role/name`.

@@ -29,6 +29,8 @@ pub struct Desired {
     pub release_notes: BTreeMap<ImageName, String>,
     /// Paths that the person agreed to have overwritten although they are foreign or edited.
     pub overwrite: BTreeSet<String>,
+    /// Propose to replace and remove what the publisher made by hand.
+    pub adopt: bool,
     /// Bring the files in by a pull request although the rules would allow a push.
     pub by_pull_request: bool,
 }

@@ -17,6 +17,7 @@ pub mod lock;
 pub mod names;
 pub mod observed;
 pub mod ownership;
+pub mod pinned_program;
 pub mod pins;
 pub mod region;
 pub mod registry;

@@ -182,6 +182,9 @@ pub struct GithubRepository {
     pub head: Option<CommitId>,
     /// Path → blob id on the default branch. Executables and links are in, folders and submodules are not.
     pub files: BTreeMap<String, BlobId>,
+    /// Path → text of those files of the default branch that were read because somebody may have made by hand what sbi
+    /// renders; each is the blob that `files` names.
+    pub texts: BTreeMap<String, String>,
     /// `sbi.lock` on the default branch.
     pub lock: Option<Lock>,
     /// Secret name → when it was last written.

@@ -55,6 +55,24 @@ pub struct Kept {
     pub why: String,
 }
 
+/// A file of the publisher's own that does what sbi's pipeline does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandMade {
+    pub path: String,
+    pub fate: Fate,
+    /// What is safer about sbi's version and what else a person should know, a line each.
+    pub why: Vec<String>,
+}
+
+/// What adopting a repository does to a file of the publisher's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Replaced,
+    Removed,
+    /// It is in nobody's way.
+    Stays,
+}
+
 /// What a GitHub repository was called, and what it is called now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renamed {
@@ -75,6 +93,10 @@ pub struct Plan {
     pub waiting: Vec<String>,
     /// Images of others whose digest is new in the files of this plan.
     pub pinned: Pins,
+    /// What the publisher made by hand where sbi would put something safer.
+    pub hand_made: Vec<HandMade>,
+    /// A pull request replaces and removes what was made by hand, because somebody has agreed.
+    pub adopts: bool,
     /// Why this plan must not be applied. Shown all at once.
     pub refusals: Vec<Failure>,
 }

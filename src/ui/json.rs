@@ -8,7 +8,7 @@ use crate::failure::{Cause, Failure};
 use crate::model::holdings::ImageFacts;
 use crate::model::names::Digest;
 use crate::plan::step::{Line, Sign, Step};
-use crate::plan::{Plan, Renamed};
+use crate::plan::{Fate, HandMade, Plan, Renamed};
 
 /// Raised when a field changes its meaning or goes; new fields don't raise it.
 pub const FORMAT_VERSION: u32 = 1;
@@ -21,6 +21,12 @@ pub struct PlanJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renamed: Option<RenamedJson>,
     pub changes: Vec<ChangeJson>,
+    /// What the publisher made by hand where sbi would put something safer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hand_made: Vec<HandMadeJson>,
+    /// The plan replaces and removes what was made by hand, by a pull request.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub adopts: bool,
     pub kept: Vec<KeptJson>,
     /// Images of others whose digest is new in the files.
     pub pinned: Vec<PinJson>,
@@ -62,6 +68,14 @@ pub struct RenamedJson {
 pub struct KeptJson {
     pub what: String,
     pub why: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct HandMadeJson {
+    pub path: String,
+    /// `replaced`, `removed` or `stays`: what adopting does to it.
+    pub fate: &'static str,
+    pub why: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,6 +141,17 @@ impl RenamedJson {
     }
 }
 
+impl HandMadeJson {
+    fn new(found: &HandMade) -> Self {
+        let fate = match found.fate {
+            Fate::Replaced => "replaced",
+            Fate::Removed => "removed",
+            Fate::Stays => "stays",
+        };
+        Self { path: found.path.clone(), fate, why: found.why.clone() }
+    }
+}
+
 impl PlanJson {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
@@ -134,6 +159,8 @@ impl PlanJson {
             format_version: FORMAT_VERSION,
             renamed: plan.renamed.as_ref().map(RenamedJson::new),
             changes: changes(plan),
+            hand_made: plan.hand_made.iter().map(HandMadeJson::new).collect(),
+            adopts: plan.adopts,
             kept: plan.kept.iter().map(|kept| KeptJson { what: kept.what.clone(), why: kept.why.clone() }).collect(),
             pinned: pins(plan),
             waiting: plan.waiting.clone(),

@@ -18,6 +18,7 @@ use crate::model::config::{
 use crate::model::names::{
     AccountId, EcrRepositoryName, EnvironmentName, GithubRepositoryName, ImageName, ReleaseTag, RoleName, UserName,
 };
+use crate::model::pinned_program::PinnedProgram;
 use crate::model::region::Region;
 pub use field::Field;
 
@@ -49,6 +50,8 @@ pub struct Answers {
     pub signing: Option<String>,
     /// In days.
     pub key_max_age: Option<String>,
+    /// `https://…#sha256=HEX`
+    pub update_program: Option<String>,
 }
 
 /// What was found out without asking. Never trusted: a value that a name refuses is no default.
@@ -166,6 +169,7 @@ fn flagged(given: &Answers) -> Vec<(Field, String)> {
         architectures,
         signing,
         key_max_age,
+        update_program,
     } = given;
     let joined = |list: &[String]| (!list.is_empty()).then(|| list.join(","));
     let (image, architectures) = (joined(images), joined(architectures));
@@ -187,6 +191,7 @@ fn flagged(given: &Answers) -> Vec<(Field, String)> {
         (Field::Architectures, &architectures),
         (Field::Signing, signing),
         (Field::KeyMaxAge, key_max_age),
+        (Field::UpdateProgram, update_program),
     ]
     .into_iter()
     .filter_map(|(field, text)| Some((field, text.clone()?)))
@@ -219,6 +224,7 @@ fn filed(config: &Config) -> Vec<(Field, String)> {
     answers.extend(architectures);
     answers.extend(publish.signing.map(|signing| (Field::Signing, signing.as_str().into())));
     answers.extend(publish.key_max_age_days.map(|days| (Field::KeyMaxAge, days.to_string())));
+    answers.extend(publish.update_program.as_ref().map(|program| (Field::UpdateProgram, program.to_string())));
     answers
 }
 
@@ -332,6 +338,7 @@ impl Draft {
                 architectures: self.answered(Field::Architectures).map(parse_architectures).transpose()?,
                 signing: self.answered(Field::Signing).map(parse_signing).transpose()?,
                 key_max_age_days: self.answered(Field::KeyMaxAge).map(parse_days).transpose()?,
+                update_program: self.answered(Field::UpdateProgram).map(str::parse).transpose()?,
             },
             publisher: PublisherSection {
                 name: text(Field::Publisher).to_owned(),
@@ -363,6 +370,7 @@ impl Draft {
             Field::Architectures => parse_architectures(text).map(drop),
             Field::Signing => parse_signing(text).map(drop),
             Field::KeyMaxAge => parse_days(text).map(drop),
+            Field::UpdateProgram => text.parse::<PinnedProgram>().map(drop),
         }
     }
 
@@ -418,7 +426,8 @@ impl Draft {
             | Field::Environment
             | Field::Architectures
             | Field::Signing
-            | Field::KeyMaxAge => None,
+            | Field::KeyMaxAge
+            | Field::UpdateProgram => None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::model::config::Config;
 use crate::model::holdings::ImageFacts;
 use crate::model::iam::PolicyDocument;
 use crate::plan::step::{Line, Sign, Step, size};
-use crate::plan::{Plan, Renamed};
+use crate::plan::{Fate, HandMade, Plan, Renamed};
 
 /// The narrowest column in which a detail is still pleasant to read.
 const DETAIL_MIN: usize = 30;
@@ -54,6 +54,7 @@ pub fn print_plan(plan: &Plan, config: &Config, who: &Who, style: Style, w: &mut
     print_files(plan, style, w)?;
     print_images(plan, style, w)?;
     print_pinned(plan, style, w)?;
+    print_hand_made(plan, style, w)?;
     section("will not be touched:", plan.kept.iter().map(|kept| format!("{}: {}", kept.what, kept.why)), style, w)?;
     print_conclusion(plan, &lines, style, w)
 }
@@ -160,6 +161,32 @@ fn print_pinned(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> 
             writeln!(w, "\n  {}", style.paint(Paint::Bold, "base images, pinned:"))?;
         }
         paragraph("  +", 4, &pin, style, w)?;
+    }
+    Ok(())
+}
+
+/// What the publisher made by hand, what becomes of it, and why ours is safer.
+///
+/// # Errors
+/// When the stream can't be written to.
+pub fn print_hand_made(plan: &Plan, style: Style, w: &mut dyn Write) -> io::Result<()> {
+    let title = match plan.adopts {
+        true => "made by hand, which the pull request replaces:",
+        false => "made by hand; a pull request could replace it (--adopt):",
+    };
+    for (index, HandMade { path, fate, why }) in plan.hand_made.iter().enumerate() {
+        if index == 0 {
+            writeln!(w, "\n{}", style.paint(Paint::Bold, title))?;
+        }
+        let (sign, what) = match fate {
+            Fate::Replaced => (Sign::Change.as_str(), "replaced"),
+            Fate::Removed => (Sign::Remove.as_str(), "removed"),
+            Fate::Stays => (" ", "stays"),
+        };
+        paragraph(&format!("  {sign}"), 4, &format!("{}: {what}", harmless(path)), style, w)?;
+        for reason in why {
+            paragraph("      -", 8, &harmless(reason), style, w)?;
+        }
     }
     Ok(())
 }

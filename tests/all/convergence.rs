@@ -1,6 +1,7 @@
 //! The binary against both stand-ins, and against moto for AWS: from nothing, from half-done, from done, cancelled.
 
 mod adoption;
+mod hand_made;
 mod pins;
 pub(crate) mod renamed;
 mod same_as_moto;
@@ -132,6 +133,24 @@ fn an_organizations_private_repository_without_environments_trusts_release_tags(
     let trust = room.aws.role_trust(IDENTITY).unwrap().to_json();
     assert!(trust.contains(":ref:refs/tags/v*"), "{trust}");
     assert!(repository(&room).private && repository(&room).environments.is_empty());
+    room.check_contract();
+}
+
+/// Its token writes workflows, so it is behind an environment that opens for the default branch alone.
+#[test]
+fn a_weekly_update_gets_its_workflow_and_an_environment_for_its_token() {
+    let room = Room::new();
+    let program = format!("https://downloads.acme.example/sbi-0.2.0#sha256={}", "0a".repeat(32));
+    let flags = ["--auth", "oidc", "--no-watch", "--update-program", &program];
+    let first = room.init(&flags).exited(0);
+    let asks = "`gh secret set SBI_UPDATE_TOKEN --env update --repo acme/bases`";
+    assert!(first.stdout.contains(asks), "{}\n{}", first.stdout, first.stderr);
+    let found = repository(&room);
+    assert!(found.files.contains_key(".github/workflows/update.yml"));
+    assert_eq!(found.environments["update"], Some(BTreeSet::from(["branch main".to_owned()])));
+    assert_nothing_left(&room, "oidc");
+    room.sbi(&["destroy", "--yes", "--confirm", REPOSITORY]).exited(0);
+    assert!(!repository(&room).environments.contains_key("update"));
     room.check_contract();
 }
 

@@ -15,7 +15,6 @@ use serde_json::Value;
 
 use self::killed::{Kill, run_killed_at};
 use crate::support::room::{REPOSITORY, Ran, Room};
-use crate::support::terminal::Session;
 
 const ROLE: &str = "sbi-publish-acme-bases";
 const SURE: &[&str] = &["destroy", "--yes", "--confirm", REPOSITORY];
@@ -396,37 +395,18 @@ fn killed_at_any_write_on_the_way_to_deleting_all_of_it_the_next_run_finishes() 
     assert!(survived >= 12, "only {survived} kills");
 }
 
-/// A terminal with this room's two sides behind it.
-fn before_a_terminal(room: &Room, arguments: &[&str]) -> Session {
-    let key = room.aws.operator_credentials();
-    let (aws, github) = (room.aws.url(), room.github.url());
-    let secret = key.reveal(str::to_owned);
-    let token = room.github.token().reveal(str::to_owned);
-    let env = [
-        ("AWS_ENDPOINT_URL", aws.as_str()),
-        ("GITHUB_API_URL", github.as_str()),
-        ("AWS_ACCESS_KEY_ID", key.id()),
-        ("AWS_SECRET_ACCESS_KEY", secret.as_str()),
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("NO_PROXY", "127.0.0.1"),
-        ("GH_TOKEN", token.as_str()),
-    ];
-    Session::start(env!("CARGO_BIN_EXE_sbi"), arguments, room.folder(), &env, 120)
-}
-
 #[test]
 fn a_person_types_the_name_and_another_name_changes_nothing() {
     let room = set_up("oidc");
     let before = room.writes();
     for typed in ["", "y", "acme/base", "bases"] {
-        let mut session = before_a_terminal(&room, &["destroy"]);
+        let mut session = room.terminal(&["destroy"]);
         session.expect("type acme/bases:");
         session.type_line(typed);
         assert_eq!(session.exit_code(), 130, "{}", session.screen());
         assert_eq!(room.writes(), before, "{typed:?} was enough");
     }
-    let mut session = before_a_terminal(&room, &["destroy"]);
+    let mut session = room.terminal(&["destroy"]);
     session.expect("to remove");
     session.expect("type acme/bases:");
     session.type_line(REPOSITORY);

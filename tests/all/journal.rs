@@ -12,6 +12,7 @@ use sbi::sandbox::http::{Answer, Request, Weather};
 use serde_json::Value;
 
 use crate::convergence::cancelled_at_the_first_write;
+use crate::rotate_keys::yesterday;
 use crate::support::room::{REPOSITORY, Room, ran};
 
 /// Where the journals of the room's repository are.
@@ -40,17 +41,22 @@ fn state(story: &Value, kind: &str) -> String {
 
 /// Starts `init` and waits until it has asked AWS for the role; the answer never comes.
 fn stuck(room: &Room) -> (Child, Receiver<()>) {
+    stuck_at(room, &room.init_arguments(&["--auth", "oidc", "--no-watch"]), "CreateRole")
+}
+
+/// Starts a command and waits until it has sent this action to IAM; the answer never comes.
+fn stuck_at(room: &Room, arguments: &[&str], action: &str) -> (Child, Receiver<()>) {
     let (hung, stopped) = channel();
+    let marker = format!("Action={action}&");
     room.aws.server().set_forecast(move |_, request: &Request| {
-        if !String::from_utf8_lossy(&request.body).contains("Action=CreateRole&") {
+        if !String::from_utf8_lossy(&request.body).contains(&marker) {
             return Weather::Fair;
         }
         // Nobody listens any more when the test has ended.
         let _ = hung.send(());
         Weather::Hang
     });
-    let arguments = room.init_arguments(&["--auth", "oidc", "--no-watch"]);
-    let child = room.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = room.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     stopped.recv_timeout(Duration::from_secs(60)).unwrap();
     (child, stopped)
 }
@@ -147,6 +153,37 @@ fn a_killed_run_leaves_a_true_story_and_a_free_lock() {
     assert!(human.contains("it may have happened or not") && human.contains("`sbi apply` does it"), "{human}");
     room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
     assert_eq!(last(&room)["outcome"], "done");
+}
+
+#[test]
+fn whatever_changes_a_repository_holds_its_lock_and_is_kept_out_by_it() {
+    const APPLY: &[&str] = &["apply", "--yes", "--no-watch"];
+    const ROTATE: &[&str] = &["rotate-keys", "--yes", "--grace", "0s"];
+    const DESTROY: &[&str] = &["destroy", "--yes", "--confirm", REPOSITORY];
+    let room = yesterday();
+    for (holder, named, action) in
+        [(ROTATE, "sbi rotate-keys", "CreateAccessKey"), (DESTROY, "sbi destroy", "DeleteAccessKey")]
+    {
+        let before = room.aws.performed().len();
+        let (mut child, _stopped) = stuck_at(&room, holder, action);
+        for kept_out in [APPLY, ROTATE, DESTROY] {
+            let run = room.sbi(kept_out).exited(1);
+            let says = format!("another run is changing acme/bases: `{named}`, process {}", child.id());
+            assert!(run.stderr.contains(&says), "{kept_out:?}: {}", run.stderr);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        room.aws.server().set_forecast(|_, _| Weather::Fair);
+        let wrote = room.aws.performed().split_off(before);
+        assert!(wrote.iter().all(|call| !call.action.contains("CreateAccessKey")), "{wrote:?}");
+    }
+    let room = Room::new();
+    room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
+    let (mut child, _stopped) = stuck_at(&room, DESTROY, "DeleteRolePolicy");
+    let run = room.sbi(&["rotate-keys", "--to-oidc", "--yes"]).exited(1);
+    assert!(run.stderr.contains("another run is changing acme/bases: `sbi destroy`"), "{}", run.stderr);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// Two runs of one repository in other folders are the same two runs.

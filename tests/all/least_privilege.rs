@@ -40,6 +40,7 @@ fn config(region: &str) -> Config {
             architectures: None,
             signing: None,
             key_max_age_days: None,
+            update_program: None,
         },
         publisher: PublisherSection { name: "Acme".into(), security_contact: "security@acme.example".into() },
     }

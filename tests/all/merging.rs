@@ -3,6 +3,7 @@
 
 mod corpus;
 mod edits;
+mod habits;
 mod properties;
 mod shapes;
 
@@ -42,4 +43,9 @@ fn workflows() -> impl Iterator<Item = &'static str> {
 
 fn rendered(path: &str) -> &'static str {
     &FILES.iter().find(|file| file.path == path).unwrap().text
+}
+
+/// What every combination of options renders.
+fn configurations() -> Vec<&'static [RenderedFile]> {
+    crate::templates::matrix().iter().map(|combination| combination.files.as_slice()).collect()
 }

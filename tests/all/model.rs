@@ -277,3 +277,18 @@ fn a_reminder_of_old_keys_lets_the_user_see_its_own_keys_and_nothing_else() {
     config.publish.auth = sbi::model::config::Auth::Oidc;
     assert!(config.check().unwrap_err().message().contains("needs an access key"));
 }
+
+/// A token that writes workflows is no secret that every workflow may read.
+#[test]
+fn a_weekly_update_needs_an_environment_of_its_own() {
+    let mut config = crate::support::world::config(sbi::model::config::Auth::Oidc);
+    config.publish.update_program =
+        Some(format!("https://downloads.acme.example/sbi#sha256={}", "0a".repeat(32)).parse().unwrap());
+    config.check().unwrap();
+    assert_eq!(config.update_environment().unwrap().as_str(), "update");
+    assert_eq!(Config::parse(&config.to_text()).unwrap(), config);
+    config.publish.environment = Some("update".parse().unwrap());
+    assert!(config.check().unwrap_err().message().contains("publish.environment"));
+    config.publish.environment = None;
+    assert!(config.check().unwrap_err().message().contains("publish.update-program"));
+}

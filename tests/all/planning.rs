@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use sbi::apply::{Event, Outcome, Report, apply};
+use sbi::model::commit::Delivery;
 use sbi::model::config::Auth;
 use sbi::model::desired::Desired;
 use sbi::model::git::BlobId;
@@ -20,6 +21,7 @@ use sbi::model::ownership::{OWNER_ID_TAG, OWNER_TAG};
 use sbi::model::registry::{lifecycle_policy, tag_mutability};
 use sbi::model::secrets::ACCESS_KEY_SECRET;
 use sbi::plan::setup::{fingerprint, plain_secrets, plan_setup};
+use sbi::plan::step::Step;
 use sbi::plan::{Node, Plan, StepId};
 
 use crate::support::world::{Hit, World, desired, desired_of, fresh_repository, nothing, provider};
@@ -51,7 +53,7 @@ pub(crate) fn lines(plan: &Plan) -> Vec<String> {
 pub(crate) fn any_desired() -> impl Strategy<Value = Desired> {
     let auth = prop_oneof![Just(Auth::Oidc), Just(Auth::AccessKey)];
     let images = prop::sample::subsequence(IMAGES.to_vec(), 1..=IMAGES.len());
-    (auth, images).prop_map(|(auth, images)| desired_of(auth, &images))
+    (auth, images, any::<bool>()).prop_map(|(auth, images, adopt)| Desired { adopt, ..desired_of(auth, &images) })
 }
 
 pub(crate) const IMAGES: [&str; 3] = ["static-go", "base-go", "other"];
@@ -172,6 +174,9 @@ enum Found {
     Deleted,
 }
 
+/// What a publisher may have written by hand.
+const HAND_MADE: &str = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{run: docker push 1.dkr.ecr.eu-central-1.amazonaws.com/a}]\n";
+
 prop_compose! {
     fn any_github_repository()(
         kind in 0..3,
@@ -189,6 +194,7 @@ prop_compose! {
         environments in prop::collection::btree_map(
             prop::sample::select(vec!["publish", "rescan", "other"]), any_environment(), 0..3),
         restricted in any::<bool>(),
+        by_hand in any::<bool>(),
         pull_request_required in any::<bool>(),
         signatures_required in any::<bool>(),
     ) -> GithubRepository {
@@ -209,11 +215,19 @@ prop_compose! {
                         lock.files.insert(path, before);
                     }
                     Found::Edited => { repository.files.insert(path.clone(), other); lock.files.insert(path, before); }
-                    Found::Foreign => { repository.files.insert(path, other); }
+                    Found::Foreign => {
+                        repository.files.insert(path.clone(), BlobId::of(HAND_MADE.as_bytes()));
+                        repository.texts.insert(path, HAND_MADE.to_owned());
+                    }
                     Found::Deleted => { repository.files.remove(&path); lock.files.insert(path, before); }
                 }
             }
             repository.lock = Some(lock);
+        }
+        if by_hand && kind != 0 {
+            let path = ".github/workflows/by-hand.yml";
+            repository.files.insert(path.into(), BlobId::of(HAND_MADE.as_bytes()));
+            repository.texts.insert(path.into(), HAND_MADE.to_owned());
         }
         repository.secrets = secrets.into_iter().map(|(name, time)| (name.to_owned(), at(time))).collect();
         repository.environments = environments.into_iter().map(|(name, found)| (name.to_owned(), found)).collect();
@@ -263,6 +277,31 @@ proptest! {
         if desired.config.publish.auth == Auth::AccessKey {
             assert_keys_are_sound(&world.observed.borrow(), &start);
         }
+    }
+
+    #[test]
+    fn what_was_made_by_hand_goes_by_pull_request_after_a_yes_and_never_otherwise(
+        desired in any_desired(),
+        start in any_world(),
+    ) {
+        let plan = plan_setup(&desired, &start);
+        let found = start.github.repository.as_ref();
+        let lock = found.and_then(|found| found.lock.clone()).unwrap_or_default();
+        let theirs = |path: &String| {
+            found.is_some_and(|found| found.texts.contains_key(path)) && !lock.files.contains_key(path)
+        };
+        for node in plan.nodes() {
+            let Step::CommitFiles { commit, .. } = &node.step else { continue };
+            prop_assert!(commit.deletions.iter().all(theirs), "{:?}", commit.deletions);
+            if commit.files.keys().chain(&commit.deletions).any(theirs) {
+                prop_assert!(desired.adopt);
+                let Delivery::PullRequest { body, .. } = &commit.delivery else { panic!("pushed over theirs") };
+                prop_assert!(body.contains("    steps: [{run: docker push"), "{}", body);
+            }
+        }
+        let has_release = plan.nodes().iter().any(|node| matches!(node.step, Step::CreateRelease { .. }));
+        prop_assert!(!(plan.adopts && has_release), "released before the merge");
+        prop_assert!(!plan.hand_made.iter().any(|found| found.path == "README.md"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const USER: &str = "sbi-publish-acme-bases";
 const NOW: &[&str] = &["rotate-keys", "--yes", "--grace", "0s"];
 
 /// A publisher who was set up yesterday, and whose first run has ended.
-fn yesterday() -> Room {
+pub(crate) fn yesterday() -> Room {
     let room = Room::new();
     room.init(&["--auth", "access-key", "--no-watch"]).exited(0);
     room.github.end_runs(REPOSITORY);

@@ -8,6 +8,7 @@ mod pins;
 mod rescan;
 mod runner;
 mod scripts;
+mod update;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +19,9 @@ use sbi::model::desired::RenderedFile;
 use sbi::model::identity::{ReadingRef, SubjectContext};
 use sbi::model::names::{EnvironmentName, ImageName, ReleaseTag};
 use sbi::model::pins::Pins;
-use sbi::templates::{self, ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
+use sbi::templates::{
+    self, ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, UPDATE_WORKFLOW, WORKFLOW,
+};
 use serde_yaml_ng::Value;
 
 use crate::support::tools::root;
@@ -73,6 +76,10 @@ fn config(options: Options) -> Config {
     }
     // Every other one with an access key reminds of its age.
     config.publish.key_max_age_days = (options.auth == Auth::AccessKey && options.signing).then_some(90);
+    // Every other one of those with environments updates itself.
+    let program = format!("https://downloads.acme.example/sbi-0.2.0#sha256={}", "0a".repeat(32));
+    let updates = options.several && options.environment.is_some();
+    config.publish.update_program = updates.then(|| program.parse().unwrap());
     if options.several {
         config.publish.images = templates::images().into_iter().map(|image| image.name).collect();
     }
@@ -126,7 +133,8 @@ pub(super) fn matrix() -> &'static [Combination] {
 fn workflows_of(config: &Config) -> impl Iterator<Item = &'static str> + use<> {
     let access = (config.publish.auth == Auth::Oidc).then_some(ACCESS_WORKFLOW);
     let age = config.publish.key_max_age_days.map(|_| KEY_AGE_WORKFLOW);
-    [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].into_iter().chain(access).chain(age)
+    let update = config.publish.update_program.as_ref().map(|_| UPDATE_WORKFLOW);
+    [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW].into_iter().chain(access).chain(age).chain(update)
 }
 
 impl Combination {
@@ -179,6 +187,9 @@ fn one_image_renders_these_paths_and_several_render_a_folder_each() {
         let with_access = paths.len();
         paths.retain(|path| *path != KEY_AGE_WORKFLOW);
         assert_eq!(with_access > paths.len(), config.publish.key_max_age_days.is_some(), "{name}: a reminder");
+        let with_update = paths.len();
+        paths.retain(|path| *path != UPDATE_WORKFLOW);
+        assert_eq!(with_update > paths.len(), config.publish.update_program.is_some(), "{name}: an update");
         let with_access = paths.len();
         paths.retain(|path| *path != ACCESS_WORKFLOW);
         assert_eq!(with_access > paths.len(), config.publish.auth == Auth::Oidc, "{name}: roles can be tried");

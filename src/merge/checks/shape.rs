@@ -275,7 +275,7 @@ impl Shape {
     /// `if:`
     fn condition(&mut self, place: &str, node: &Node<'_>) {
         if let Some(condition) = get(node, "if")
-            && !scalar(condition).is_some_and(|text| !text.trim().is_empty())
+            && scalar(condition).is_none_or(|text| text.trim().is_empty())
         {
             self.wrong(&below(place, "if"), "it is no condition");
         }

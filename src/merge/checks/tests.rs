@@ -1,3 +1,5 @@
+//! What forbids a merge and what is only told, rule by rule.
+
 use super::*;
 
 const WORKFLOW: &str = ".github/workflows/publish.yml";
@@ -269,6 +271,10 @@ fn a_token_gets_no_more_than_either_side_gives_it() {
         let found = problems(merged, theirs, ours);
         assert_eq!(found.len(), count, "{:?} of {:?} and {:?}: {found:?}", merged.1, theirs.1, ours.1);
     }
+    // What can't be read gives nothing.
+    let broken = ("jobs: [".to_owned(), String::new());
+    assert_eq!(problems(&write, &broken, &none).len(), 1);
+    assert_eq!(problems(&none, &broken, &none), []);
     let found = problems(&write, &read, &none);
     assert_eq!(found[0].place, "jobs.one");
     assert!(found[0].what.contains("contents: write, id-token: write"), "{found:?}");

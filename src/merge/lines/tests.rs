@@ -1,3 +1,5 @@
+//! Merging by lines: cases, and properties over generated texts.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -59,6 +61,8 @@ fn line_ends_and_the_end_of_the_file_stay_as_the_publisher_has_them() {
     assert_eq!(clean(base, "a\nb\nc\nd\nnew\n", "A\nb\nc\nd").text, "A\nb\nc\nd\nnew");
     assert_eq!(clean(base, "a\nb\nc\nd\nnew\n", "A\r\nb\r\nc\r\nd").text, "A\r\nb\r\nc\r\nd\r\nnew");
     assert_eq!(clean(base, ours, "\u{feff}a\nb\nc\nd\nmine\n").text, "\u{feff}a\nb\nc\nnew\nd\nmine\n");
+    // A line without an end says nothing about the others.
+    assert_eq!(clean("b", "new\n\nb", "b\r\nmine").text, "new\r\n\r\nb\r\nmine");
     // A few lines of a file have other ends than most.
     assert_eq!(clean(base, ours, "A\r\nb\nc\nd\n").text, "A\r\nb\nc\nnew\nd\n");
 }

@@ -39,14 +39,16 @@ impl<'a> Text<'a> {
     /// These lines as one text with the beginning, the line ends and the end that this text has. A line without an end
     /// gets the one that most lines have here.
     pub(super) fn in_its_dress(&self, lines: &[(String, &str)]) -> String {
-        let with_return = self.lines.iter().filter(|line| line.end == "\r\n").count();
-        let usual = if with_return * 2 > self.lines.len() { "\r\n" } else { "\n" };
+        let count = |end: &str| self.lines.iter().filter(|line| line.end == end).count();
+        let usual = if count("\r\n") > count("\n") { "\r\n" } else { "\n" };
         let mut text = if self.has_mark { BYTE_ORDER_MARK.to_owned() } else { String::new() };
         for (line, end) in lines {
             text.push_str(line);
             text.push_str(if end.is_empty() { usual } else { end });
         }
-        if self.lines.last().is_some_and(|line| line.end.is_empty()) {
+        // An empty line is nothing but its end.
+        let ends_with_text = lines.last().is_some_and(|(line, _)| !line.is_empty());
+        if ends_with_text && self.lines.last().is_some_and(|line| line.end.is_empty()) {
             let bare = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
             text.truncate(bare.len());
         }

@@ -10,7 +10,7 @@ use crate::model::lock::Lock;
 use crate::model::names::EnvironmentName;
 use crate::model::observed::{DeploymentPolicies, GithubRepository, Observed};
 use crate::model::secrets::ACCESS_KEY_SECRET;
-use crate::plan::setup::{PULL_REQUEST_BRANCH, environments, is_plain_secret, keep, plain_secrets};
+use crate::plan::setup::{ADOPTION_BRANCH, PULL_REQUEST_BRANCH, environments, is_plain_secret, keep, plain_secrets};
 use crate::plan::step::{AdmittedRefs, Step};
 use crate::plan::{Known, Plan, StepId};
 
@@ -38,7 +38,7 @@ pub(super) fn plan(
     plan_environments(plan, config, found, &holdings.environments, signed_out);
     let before = everything(plan);
     files::plan(plan, config, wish, found, &before);
-    for branch in [PULL_REQUEST_BRANCH, UPDATE_BRANCH] {
+    for branch in [PULL_REQUEST_BRANCH, ADOPTION_BRANCH, UPDATE_BRANCH] {
         if holdings.branches.contains(branch) {
             let step = Step::DeleteBranch { repository: repository.clone(), branch: branch.into() };
             plan.add(step, before.iter().copied());

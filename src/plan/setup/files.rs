@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::adoption::{self, ADOPTION_BRANCH, Adoption};
 use super::github::Ground;
 use super::keep;
 use super::secrets::{fingerprint, plain_secrets};
@@ -53,17 +54,23 @@ pub(super) struct Comparison {
     /// What the default branch's `sbi.lock` holds no digest of yet, or another one.
     pinned: Pins,
     lock: BlobId,
+    /// What `sbi.lock` would say about the secrets.
+    uploaded: BTreeMap<String, String>,
 }
 
 impl Comparison {
-    /// The open pull request carries exactly the `sbi.lock` that this run would write: what it says was uploaded is.
+    /// The open pull request carries exactly the `sbi.lock` that this run would write, or adopts and says the same of the
+    /// secrets, whatever it holds beside: what it says was uploaded is.
     pub(super) fn lock_awaits_merge(&self, observed: &Observed) -> bool {
         let found = observed.github.repository.as_ref();
-        found.and_then(open_pull_request).is_some_and(|open| open.files.get(LOCK_FILE) == Some(&self.lock))
+        found.and_then(open_pull_request).is_some_and(|open| {
+            let says_the_same = open.lock.as_ref().is_some_and(|lock| lock.uploaded == self.uploaded);
+            open.files.get(LOCK_FILE) == Some(&self.lock) || (open.branch == ADOPTION_BRANCH && says_the_same)
+        })
     }
 }
 
-pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
+pub(super) fn compare(desired: &Desired, observed: &Observed, adoption: &Adoption<'_>) -> Comparison {
     let found = observed.github.repository.as_ref();
     let rendered_before = found.and_then(|found| found.lock.clone()).unwrap_or_default();
     let mut lock = rendered_before.clone();
@@ -75,7 +82,9 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
         let write = match state {
             FileState::New | FileState::Untouched => true,
             FileState::Same => false,
-            FileState::Edited | FileState::Foreign | FileState::Deleted => desired.overwrite.contains(&file.path),
+            FileState::Edited | FileState::Foreign | FileState::Deleted => {
+                desired.overwrite.contains(&file.path) || adoption.replaces(&file.path)
+            }
         };
         if write {
             changes.insert(file.path.clone(), file.text.clone());
@@ -103,6 +112,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
     if !changes.is_empty() || lock.templates.is_empty() {
         lock.templates.clone_from(&desired.templates);
     }
+    let uploaded = lock.uploaded.clone();
     lock.retain_texts();
     let lock = RenderedFile { path: LOCK_FILE.into(), text: lock.to_text() };
     let lock_id = lock.blob_id();
@@ -113,7 +123,7 @@ pub(super) fn compare(desired: &Desired, observed: &Observed) -> Comparison {
         }
         changes.insert(lock.path, lock.text);
     }
-    Comparison { changes, new_paths, kept, pinned, lock: lock_id }
+    Comparison { changes, new_paths, kept, pinned, lock: lock_id, uploaded }
 }
 
 /// `before` are the steps that `sbi.lock` must not get ahead of.
@@ -121,7 +131,7 @@ pub(super) fn plan(
     plan: &mut Plan,
     desired: &Desired,
     observed: &Observed,
-    ground: &Ground,
+    (ground, adoption): (&Ground, &Adoption<'_>),
     comparison: Comparison,
     before: &[StepId],
 ) -> Landing {
@@ -132,10 +142,10 @@ pub(super) fn plan(
         .kept
         .iter()
         .any(|(path, state)| path == WORKFLOW && matches!(state, FileState::Foreign | FileState::Deleted));
-    let landing = if comparison.changes.is_empty() {
+    let landing = if comparison.changes.is_empty() && adoption.removals().is_empty() {
         Landing::Branch(ground.parent.clone())
     } else {
-        plan_commit(plan, desired, observed.github.repository.as_ref(), ground, before, comparison)
+        plan_commit(plan, desired, observed.github.repository.as_ref(), (ground, adoption), before, comparison)
     };
     if foreign_workflow { Landing::ForeignWorkflow } else { landing }
 }
@@ -147,10 +157,14 @@ pub fn file_states(desired: &Desired, found: Option<&GithubRepository>) -> BTree
     desired.files.iter().map(|file| (file.path.clone(), state_of(desired, found, &lock, file))).collect()
 }
 
-/// The open pull request that brings this set-up.
+/// The open pull request that brings this set-up; one that adopts brings it as well.
 #[must_use]
 pub fn open_pull_request(found: &GithubRepository) -> Option<&PullRequest> {
-    found.pull_requests.iter().find(|open| open.branch == PULL_REQUEST_BRANCH)
+    open_from(found, ADOPTION_BRANCH).or_else(|| open_from(found, PULL_REQUEST_BRANCH))
+}
+
+fn open_from<'a>(found: &'a GithubRepository, branch: &str) -> Option<&'a PullRequest> {
+    found.pull_requests.iter().find(|open| open.branch == branch)
 }
 
 /// What a person has to do whose commits are on a branch of ours: it is not moved over them.
@@ -158,7 +172,12 @@ pub(in crate::plan) fn wait_for_the_owner_of(open: &PullRequest) -> String {
     format!("merge or close {}: somebody's commits are on its branch {}, which stays as it is", open.url, open.branch)
 }
 
-fn state_of(desired: &Desired, found: Option<&GithubRepository>, lock: &Lock, file: &RenderedFile) -> FileState {
+pub(super) fn state_of(
+    desired: &Desired,
+    found: Option<&GithubRepository>,
+    lock: &Lock,
+    file: &RenderedFile,
+) -> FileState {
     let blob = found.and_then(|found| found.files.get(&file.path));
     let rendered_before = lock.files.get(&file.path);
     match (blob, rendered_before) {
@@ -207,16 +226,33 @@ fn plan_commit(
     plan: &mut Plan,
     desired: &Desired,
     found: Option<&GithubRepository>,
-    ground: &Ground,
+    (ground, adoption): (&Ground, &Adoption<'_>),
     before: &[StepId],
     comparison: Comparison,
 ) -> Landing {
     let Comparison { changes: files, new_paths, pinned, .. } = comparison;
     let rules = found.map(|found| found.branch_rules.clone()).unwrap_or_default();
-    let by_pull_request = rules.pull_request_required || desired.by_pull_request;
-    let open = found.and_then(open_pull_request);
+    let adopts = adoption.agreed;
+    let deletions = adoption.removals();
+    // What a publisher made is never replaced behind their back.
+    let by_pull_request = rules.pull_request_required || desired.by_pull_request || adopts;
+    if let Some(open) = found.and_then(|found| open_from(found, ADOPTION_BRANCH)).filter(|_| !adopts) {
+        // It brings the files as well; what it adopts was not looked at, or is gone.
+        plan.waiting.push(format!("merge or close {}, then run `sbi apply`", open.url));
+        return Landing::PullRequest;
+    }
+    let (head_branch, body) = if adopts {
+        let head = found.and_then(|found| found.head.as_ref());
+        (ADOPTION_BRANCH, adoption::body(desired, adoption, (&files, &new_paths), head))
+    } else {
+        (PULL_REQUEST_BRANCH, pull_request_body(desired, &files, &new_paths))
+    };
+    let open = found.and_then(|found| open_from(found, head_branch));
     if let Some(open) = open.filter(|_| by_pull_request) {
-        let same = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())));
+        let same = files.iter().all(|(path, text)| open.files.get(path) == Some(&BlobId::of(text.as_bytes())))
+            && !deletions.iter().any(|path| open.files.contains_key(path))
+            // Its body names every line that goes: what changed since would go unnamed.
+            && adoption.names_as_much(&open.body, &body);
         if same {
             plan.waiting.push(format!("merge {}, then run `sbi apply`", open.url));
             return Landing::PullRequest;
@@ -228,9 +264,9 @@ fn plan_commit(
     }
     let delivery = if by_pull_request {
         Delivery::PullRequest {
-            branch: PULL_REQUEST_BRANCH.into(),
-            title: "Set up the publishing pipeline".into(),
-            body: pull_request_body(desired, &files, &new_paths),
+            branch: head_branch.into(),
+            title: if adopts { "Adopt the publishing pipeline" } else { "Set up the publishing pipeline" }.into(),
+            body,
             // Whether it is a draft is up to whoever made it one.
             draft: open.is_some_and(|open| open.draft),
             open: open.map(|open| Box::new(open.as_open())),
@@ -255,12 +291,15 @@ fn plan_commit(
             rendered: BTreeMap::new(),
             files,
             new_paths,
-            deletions: BTreeSet::new(),
+            deletions,
             message: format!("{title}\n\nRendered by sbi {}.", desired.templates),
             delivery,
         }),
     };
     plan.pinned = pinned;
+    if adopts && let Some(other) = found.and_then(|found| open_from(found, PULL_REQUEST_BRANCH)) {
+        plan.waiting.push(format!("close {}: the pull request of this run brings what it does", other.url));
+    }
     let id = plan.add(step, before.iter().copied().chain(needs_parent));
     if by_pull_request {
         plan.waiting.push("merge the pull request of this run, then run `sbi apply`".into());

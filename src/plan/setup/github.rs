@@ -179,5 +179,6 @@ pub fn environments(
     let patterns = config.outlets().into_iter().map(|outlet| outlet.tag_pattern).collect();
     let publish = config.publish.environment.clone().map(|name| (name, AdmittedRefs::Tags(patterns)));
     let rescan = config.rescan_environment().map(|name| (name, AdmittedRefs::DefaultBranch(default_branch())));
-    publish.into_iter().chain(rescan)
+    let update = config.update_environment().map(|name| (name, AdmittedRefs::DefaultBranch(default_branch())));
+    publish.into_iter().chain(rescan).chain(update)
 }

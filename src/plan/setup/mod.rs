@@ -1,6 +1,7 @@
 //! Plans a publisher's whole set-up, in phases: GitHub repository and its settings, ECR repositories, the
 //! identities of CI, secrets, files, releases. A phase returns the steps that later ones must wait for.
 
+mod adoption;
 mod ecr;
 mod files;
 mod github;
@@ -16,12 +17,14 @@ use crate::model::desired::Desired;
 use crate::model::observed::{CallerIdentity, Observed};
 use crate::model::ownership::Claimant;
 
+pub use adoption::texts_to_read;
 pub use files::{FileState, file_states, open_pull_request};
 pub use github::environments;
 pub use release::next_free;
 pub use rename::{followed, settled};
 pub use secrets::{fingerprint, plain_secrets};
 
+pub(super) use adoption::ADOPTION_BRANCH;
 pub(super) use files::{PULL_REQUEST_BRANCH, wait_for_the_owner_of};
 pub(super) use github::{archived, archived_repository, no_administrator, renamed};
 pub(super) use identity::{not_ours, own_identity};
@@ -65,11 +68,13 @@ pub fn plan_by_phase(desired: &Desired, observed: &Observed, mut after: impl FnM
         Auth::AccessKey => identity::plan_user(&mut plan, desired, observed, &ground),
     };
     after(Phase::Identity, &plan);
-    let comparison = files::compare(desired, observed);
+    let adoption = adoption::Adoption::find(desired, observed);
+    adoption.tell(&mut plan);
+    let comparison = files::compare(desired, observed, &adoption);
     let recorded = comparison.lock_awaits_merge(observed);
     before_lock.extend(secrets::plan(&mut plan, desired, observed, &ground, recorded));
     after(Phase::Secrets, &plan);
-    let files = files::plan(&mut plan, desired, observed, &ground, comparison, &before_lock);
+    let files = files::plan(&mut plan, desired, observed, (&ground, &adoption), comparison, &before_lock);
     after(Phase::Files, &plan);
     release::plan(&mut plan, desired, observed, files);
     after(Phase::Release, &plan);

@@ -216,6 +216,7 @@ fn wanted_repository(desired: &Desired) -> GithubRepository {
     GithubRepository {
         full_name: config.github.repository.to_string(),
         former_names: BTreeSet::new(),
+        texts: BTreeMap::new(),
         subject: SubjectTemplate::Default,
         private: config.github.visibility.as_str() == "private",
         archived: false,

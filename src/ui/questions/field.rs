@@ -20,10 +20,11 @@ pub enum Field {
     Architectures,
     Signing,
     KeyMaxAge,
+    UpdateProgram,
 }
 
 impl Field {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Github,
         Self::Visibility,
         Self::Account,
@@ -41,6 +42,7 @@ impl Field {
         Self::Architectures,
         Self::Signing,
         Self::KeyMaxAge,
+        Self::UpdateProgram,
     ];
 
     /// The flag that answers it.
@@ -64,6 +66,7 @@ impl Field {
             Self::Architectures => "--arch",
             Self::Signing => "--signing",
             Self::KeyMaxAge => "--key-max-age",
+            Self::UpdateProgram => "--update-program",
         }
     }
 
@@ -88,6 +91,7 @@ impl Field {
             Self::Architectures => "publish.architectures",
             Self::Signing => "publish.signing",
             Self::KeyMaxAge => "publish.key-max-age-days",
+            Self::UpdateProgram => "publish.update-program",
         }
     }
 
@@ -112,6 +116,7 @@ impl Field {
             Self::Architectures => "--arch amd64,arm64",
             Self::Signing => "--signing keyless",
             Self::KeyMaxAge => "--key-max-age 90",
+            Self::UpdateProgram => "--update-program https://downloads.acme.example/sbi-0.2.0#sha256=HEX",
         }
     }
 
@@ -134,7 +139,8 @@ impl Field {
             | Self::Environment
             | Self::Architectures
             | Self::Signing
-            | Self::KeyMaxAge => false,
+            | Self::KeyMaxAge
+            | Self::UpdateProgram => false,
         }
     }
 
@@ -157,6 +163,7 @@ impl Field {
             Self::Architectures => "Architectures",
             Self::Signing => "Signatures",
             Self::KeyMaxAge => "Reminder of an old access key",
+            Self::UpdateProgram => "Weekly update",
         }
     }
 
@@ -177,6 +184,7 @@ impl Field {
             Self::Architectures => "what the images are built for",
             Self::Signing => "keyless, or none",
             Self::KeyMaxAge => "in days",
+            Self::UpdateProgram => "the address of sbi, with its checksum",
         }
     }
 }

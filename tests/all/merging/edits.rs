@@ -200,6 +200,21 @@ impl Edit {
         Some(lines.0.join("\n") + "\n")
     }
 
+    /// Whether it means the same beside whatever else is done: lists and scripts have an order, and pins an age.
+    pub(crate) fn is_of_one_value(&self) -> bool {
+        matches!(
+            self,
+            Self::Runner { .. }
+                | Self::Environment { .. }
+                | Self::RenameStep { .. }
+                | Self::AddTrigger { .. }
+                | Self::CommentAbove { .. }
+                | Self::CommentBehind { .. }
+                | Self::Permission { .. }
+                | Self::QuoteName { .. }
+        )
+    }
+
     /// What must be found in the result.
     pub(crate) fn mark(&self) -> Option<&str> {
         match self {

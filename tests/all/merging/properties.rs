@@ -4,25 +4,17 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use sbi::merge::{Clean, Merged, workflow::merge};
+use sbi::templates::{CHECK_WORKFLOW, WORKFLOW};
 use serde_yaml_ng::Value;
 
 use super::edits::{Edit, Inventory};
-use super::{rendered, workflows};
+use super::habits::{Habit, habits, slipped, slips};
+use super::{configurations, rendered, workflows};
 
 /// A merge of a whole workflow takes its time without optimization; `PROPTEST_CASES` asks for more.
 fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
-    ProptestConfig { cases: usual.cases / 4, failure_persistence: None, ..usual }
-}
-
-/// How a publisher's editor or formatter leaves the whole file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Habit {
-    None,
-    CarriageReturns,
-    NoLastLineFeed,
-    FourColumns,
-    NoComments,
+    ProptestConfig { cases: usual.cases / 4, failure_persistence: None, max_shrink_iters: 200, ..usual }
 }
 
 fn edit(inventory: &Inventory, side: &'static str) -> BoxedStrategy<Edit> {
@@ -78,66 +70,15 @@ fn all(edits: &[Edit], text: &str) -> Option<String> {
     edits.iter().try_fold(text.to_owned(), |text, edit| edit.apply(&text))
 }
 
+/// What a workflow means: one needed job is a list of one.
 fn value(text: &str) -> Option<Value> {
-    serde_yaml_ng::from_str(text).ok()
-}
-
-impl Habit {
-    fn of(self, text: &str) -> String {
-        match self {
-            Self::None => text.to_owned(),
-            Self::CarriageReturns => text.replace('\n', "\r\n"),
-            Self::NoLastLineFeed => text.trim_end().to_owned(),
-            Self::FourColumns => {
-                let (mut lines, mut script) = (Vec::new(), None);
-                for line in text.lines() {
-                    let indent = line.len() - line.trim_start().len();
-                    script = script.filter(|column| indent > *column || line.is_empty());
-                    // A script moves as a whole; the keys of an item stand where its first one does.
-                    let more = script.unwrap_or(indent);
-                    let line = format!("{}{line}", " ".repeat(if line.is_empty() { 0 } else { more }));
-                    lines.push(line.replacen("- ", "-   ", usize::from(script.is_none() && starts_item(&line))));
-                    if script.is_none() && line.trim_end().ends_with(": |") {
-                        script = Some(indent);
-                    }
-                }
-                lines.join("\n") + "\n"
-            }
-            Self::NoComments => {
-                let (mut lines, mut script) = (Vec::new(), None);
-                for line in text.lines() {
-                    let indent = line.len() - line.trim_start().len();
-                    script = script.filter(|column| indent > *column || line.is_empty());
-                    if script.is_none() && line.trim_end().ends_with(": |") {
-                        script = Some(indent);
-                    }
-                    match line.find(" # ") {
-                        _ if script.is_some() => lines.push(line.to_owned()),
-                        _ if line.trim_start().starts_with('#') => {}
-                        Some(comment) if !line.contains("uses:") => lines.push(line[..comment].trim_end().to_owned()),
-                        _ => lines.push(line.to_owned()),
-                    }
-                }
-                lines.join("\n") + "\n"
-            }
+    let mut workflow: Value = serde_yaml_ng::from_str(text).ok()?;
+    for (_, job) in workflow.get_mut("jobs").and_then(Value::as_mapping_mut).into_iter().flatten() {
+        if let Some(needs) = job.get_mut("needs").filter(|needs| needs.is_string()) {
+            *needs = Value::Sequence(vec![needs.clone()]);
         }
     }
-}
-
-/// `- name: …`, and no item of a list of words.
-fn starts_item(line: &str) -> bool {
-    line.trim_start().strip_prefix("- ").is_some_and(|item| item.contains(": "))
-}
-
-fn habits() -> impl Strategy<Value = Habit> {
-    select(vec![
-        Habit::None,
-        Habit::None,
-        Habit::CarriageReturns,
-        Habit::NoLastLineFeed,
-        Habit::FourColumns,
-        Habit::NoComments,
-    ])
+    Some(workflow)
 }
 
 /// Whether a note says what of ours is left out.
@@ -221,22 +162,6 @@ proptest! {
     }
 }
 
-/// Slips of the hand: so many characters behind a place are replaced by others that mean something to YAML.
-fn slips() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, String)>> {
-    let text = "([-#:&*!|>'\"%@,{}\\[\\] \t\n\r]|- |  |: | #|\r\n|é|x){0,4}";
-    proptest::collection::vec((any::<prop::sample::Index>(), 0..4_usize, text), 1..4)
-}
-
-fn slipped(text: &str, slips: &[(prop::sample::Index, usize, String)]) -> String {
-    let mut chars: Vec<char> = text.chars().collect();
-    for (at, length, new) in slips {
-        let at = at.index(chars.len());
-        let end = (at + length).min(chars.len());
-        chars.splice(at..end, new.chars());
-    }
-    chars.into_iter().collect()
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -255,6 +180,48 @@ proptest! {
             let Merged::Clean(again) = merge(base, &ours, &clean.text) else { panic!("a second run is a conflict") };
             prop_assert!(again.text == clean.text, "a second run does something else");
         }
+    }
+}
+
+/// Two configurations, which render far more differently than two versions do.
+fn two_configurations() -> impl Strategy<Value = (usize, usize, &'static str, Vec<Edit>)> {
+    let all = || 0..configurations().len();
+    (all(), all(), select(vec![WORKFLOW, CHECK_WORKFLOW])).prop_flat_map(|(old, new, path)| {
+        let theirs = proptest::collection::vec(edit(&Inventory::of(configured(old, path)), "theirs"), 1..4);
+        (Just(old), Just(new), Just(path), theirs)
+    })
+}
+
+fn configured(configuration: usize, path: &str) -> &'static str {
+    &configurations()[configuration].iter().find(|file| file.path == path).unwrap().text
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn another_configuration_comes_together_with_what_a_publisher_did(
+        (old, new, path, edits) in two_configurations(),
+    ) {
+        let (base, ours) = (configured(old, path), configured(new, path));
+        let Some(theirs) = all(&edits, base) else { return Ok(()) };
+        let Merged::Clean(clean) = merge(base, ours, &theirs) else { return Ok(()) };
+        for mark in edits.iter().filter_map(Edit::mark).filter(|mark| theirs.contains(*mark)) {
+            prop_assert!(clean.text.contains(mark), "{mark} is lost");
+        }
+        if let Some(wanted) = all(&edits, ours).filter(|_| edits.iter().all(Edit::is_of_one_value)) {
+            prop_assert!(value(&clean.text) == value(&wanted), "it means something else");
+        }
+        let Merged::Clean(again) = merge(base, ours, &clean.text) else { panic!("a second run is a conflict") };
+        prop_assert!(again.text == clean.text, "a second run does something else");
+    }
+
+    #[test]
+    fn another_configuration_alone_is_no_conflict((old, new, path, _) in two_configurations(), habit in habits()) {
+        let (base, ours) = (configured(old, path), configured(new, path));
+        let theirs = habit.of(base);
+        let Merged::Clean(clean) = merge(base, ours, &theirs) else { panic!("a conflict with nobody") };
+        prop_assert!(value(&clean.text) == value(&habit.of(ours)), "it means something else");
     }
 }
 

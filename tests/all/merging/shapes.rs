@@ -65,6 +65,13 @@ fn blocks_of_every_kind_keep_what_is_around_them() {
 }
 
 #[test]
+fn a_text_that_ends_in_blanks_is_left_to_a_person() {
+    let (base, ours) = ("a: |\n  x\n   \nb: 1\n", "a: |\n  y\n   \nb: 1\n");
+    let unsafe_to_merge = "the whole file: it could not be merged safely";
+    assert_eq!(conflict(base, ours, &base.replace("b: 1", "b: 2")), [unsafe_to_merge]);
+}
+
+#[test]
 fn lists_between_brackets_gain_and_lose_items() {
     let base = "a: [x, y, z]\nb: 1\n";
     assert_eq!(clean(base, "a: [x, z, v]\nb: 1\n", "a: [ x, y, z, w ]\nb: 2\n"), "a: [ x, z, v, w ]\nb: 2\n");
@@ -74,6 +81,20 @@ fn lists_between_brackets_gain_and_lose_items() {
     assert_eq!(clean(base, "a: []\nb: 1\n", "a:\n  - x\n  - y\n  - z\nb: 2\n"), "a: []\nb: 2\n");
     assert_eq!(clean(base, "a: []\nb: 1\n", "a:\n  - x\n  - y\n  - z\n  - w\nb: 2\n"), "a:\n  - w\nb: 2\n");
     assert_eq!(clean("a: []\nb: 1\n", base, "a: []\nb: 2\n"), "a: [x, y, z]\nb: 2\n");
+}
+
+#[test]
+fn one_word_becomes_a_list_in_our_order() {
+    let text = |needs: &str, more: &str| {
+        let jobs = "  b:\n    runs-on: x\n  c:\n    runs-on: x\n  d:\n    runs-on: x\n";
+        format!("{more}jobs:\n  a:\n    needs: {needs}\n    runs-on: x\n{jobs}")
+    };
+    let merged = |base, ours, theirs| clean(&text(base, ""), &text(ours, ""), &text(theirs, "name: y\n"));
+    assert_eq!(merged("c", "[b, c, d]", "c"), text("[b, c, d]", "name: y\n"));
+    assert_eq!(merged("[b, c]", "c", "[b, c]"), text("[c]", "name: y\n"));
+    assert_eq!(merged("c", "[c]", "c"), text("c", "name: y\n"));
+    assert_eq!(merged("c", "[b, d]", "c"), text("[b, d]", "name: y\n"));
+    assert_eq!(merged("c", "[b, c]", "[c, d]"), text("[b, c, d]", "name: y\n"));
 }
 
 #[test]
@@ -146,6 +167,25 @@ fn what_goes_leaves_no_gap() {
         "f: 1\n\na:\n  b: 1\n\n  c: 1\n\n  d: 1"
     );
     assert_eq!(clean(all, "e: 1\n", &all.replace("e: 1", "e: 2")), "e: 2\n");
+}
+
+#[test]
+fn a_comment_below_a_thing_stays_with_it() {
+    let ours = "a:\n  x: 1\nb: 1\nc: 1\n";
+    assert_eq!(
+        clean("a:\n  x: 1\nc: 1\n", ours, "a:\n  x: 1\n\n  # y: 2\nc: 2\n"),
+        "a:\n  x: 1\n\n  # y: 2\nb: 1\nc: 2\n"
+    );
+}
+
+#[test]
+fn no_comment_of_theirs_goes_with_what_is_replaced() {
+    let why = "a: this version replaces it, with the comment in it";
+    assert_eq!(conflict("a:\n  x: 1\nb: 1\n", "a: z\nb: 1\n", "a:\n  # mine\n  x: 1\nb: 1\n"), [why]);
+    let unsafe_to_merge = "the whole file: it could not be merged safely";
+    let theirs = "a: [x, # mine\n  y]\nb: 1\n";
+    assert_eq!(conflict("a: [x, y]\nb: 1\n", "a: [x]\nb: 1\n", theirs), [unsafe_to_merge]);
+    assert_eq!(conflict("a: [x, y]\nb: 1\n", "a: z\nb: 1\n", theirs), [why]);
 }
 
 #[test]

@@ -8,9 +8,11 @@ use sbi::failure::Cause;
 use sbi::github::{Github, Settings, Timing};
 use sbi::live::pins::{newest_actions, newest_images};
 use sbi::model::action_pin::ActionPin;
+use sbi::model::action_repository::{ReleaseFacts, TaggedCommit};
+use sbi::model::git::CommitId;
 use sbi::model::names::Digest;
 use sbi::model::pins::Pins;
-use sbi::plan::pins::{Left, NewPins};
+use sbi::plan::pins::{Left, NewPins, judge};
 use sbi::registry::Registry;
 use sbi::sandbox::github::{GithubOptions, GithubStandIn, Organization, Seed};
 use sbi::sandbox::registry::RegistryStandIn;
@@ -310,6 +312,36 @@ async fn a_known_bad_commit_is_neither_taken_nor_kept_quiet_about() {
     let found = world.try_newest(&[pin(CHECKOUT, bad, "# v1.0.0")]).await.unwrap();
     assert_eq!(found.actions[0].to.as_str(), newer, "it is replaced");
     assert!(found.left[0].suspicious && found.left[0].why.contains("counts as stolen"), "{:?}", found.left);
+}
+
+#[test]
+fn what_is_bad_unpublished_or_of_the_future_is_passed_over() {
+    let release = |draft, prerelease, published| Some(ReleaseFacts { draft, prerelease, published });
+    let old = now() - DAY * 30;
+    let judged =
+        |commit: &str, dated, release| judge(&TaggedCommit { commit: CommitId::told(commit), dated, release }, now());
+    let good = "a".repeat(40);
+    assert_eq!(judged(&good, old, None), Ok(old));
+    assert_eq!(
+        judged(&good, old, release(false, false, Some(now() - DAY * 20))),
+        Ok(now() - DAY * 20),
+        "the later one"
+    );
+    assert_eq!(judged(&good, now() - DAY * 7, None), Ok(now() - DAY * 7));
+    let later = now() + DAY;
+    for (commit, dated, release, why) in [
+        ("8AFA9B9F9183B4E00C46E2B82D34047E3C177BD0", old, None, "malicious"),
+        (&good, old, release(true, false, None), "not published"),
+        (&good, old, release(false, false, None), "not published"),
+        (&good, old, release(false, true, Some(old)), "prerelease"),
+        (&good, later, None, "came out on 2026-11-26 and is taken from 2026-12-03 on"),
+        (&good, later, release(false, false, Some(old)), "came out on 2026-11-26"),
+        (&good, now() - DAY * 7 + SignedDuration::from_secs(1), None, "came out on 2026-11-18"),
+        (&good, Timestamp::MAX, None, "no time that can be"),
+    ] {
+        let told = judged(commit, dated, release).unwrap_err();
+        assert!(told.contains(why), "{told}");
+    }
 }
 
 #[tokio::test]

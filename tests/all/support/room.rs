@@ -12,6 +12,8 @@ use sbi::sandbox::http::Request;
 use sbi::sandbox::oidc::OidcIssuer;
 use sbi::sandbox::registry::RegistryStandIn;
 
+use super::terminal::Session;
+
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REPOSITORY: &str = "acme/bases";
 
@@ -147,6 +149,26 @@ impl Room {
             command.env("GH_TOKEN", token);
         });
         command
+    }
+
+    /// The same before a terminal.
+    pub(crate) fn terminal(&self, arguments: &[&str]) -> Session {
+        let key = self.aws.operator_credentials();
+        let (aws, github, registry) = (self.aws.url(), self.github.url(), self.registry.url());
+        let secret = key.reveal(str::to_owned);
+        let token = self.github.token().reveal(str::to_owned);
+        let env = [
+            ("AWS_ENDPOINT_URL", aws.as_str()),
+            ("GITHUB_API_URL", github.as_str()),
+            ("SBI_REGISTRY_MIRROR", registry.as_str()),
+            ("AWS_ACCESS_KEY_ID", key.id()),
+            ("AWS_SECRET_ACCESS_KEY", secret.as_str()),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("NO_PROXY", "127.0.0.1"),
+            ("GH_TOKEN", token.as_str()),
+        ];
+        Session::start(env!("CARGO_BIN_EXE_sbi"), arguments, self.folder(), &env, 120)
     }
 
     pub(crate) fn sbi(&self, arguments: &[&str]) -> Ran {

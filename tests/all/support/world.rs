@@ -103,6 +103,7 @@ pub(crate) fn desired_of(auth: Auth, images: &[&str]) -> Desired {
             .map(|image| (image.clone(), format!("The first release of {image}\n<!-- sbi -->\n")))
             .collect(),
         overwrite: BTreeSet::new(),
+        adopt: false,
         by_pull_request: false,
         config,
     }
@@ -158,6 +159,7 @@ pub(crate) fn fresh_repository(empty: bool) -> GithubRepository {
         identity: identity(),
         full_name: "acme/bases".into(),
         former_names: BTreeSet::new(),
+        texts: BTreeMap::new(),
         subject: SubjectTemplate::Default,
         private: false,
         archived: false,

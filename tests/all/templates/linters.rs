@@ -8,7 +8,7 @@ use serde_yaml_ng::Value;
 use super::{Combination, matrix, public, rendered, text, write};
 use crate::support::tools::{go, go_tool, node_package, python_tool, root, system_tool};
 use sbi::model::config::Auth;
-use sbi::templates::{ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
+use sbi::templates::{ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, UPDATE_WORKFLOW, WORKFLOW};
 
 /// Runs a program that says nothing when it finds nothing, and shows what it said otherwise.
 pub(super) fn assert_clean(command: &mut Command, what: &str) {
@@ -89,6 +89,7 @@ fn the_published_schemas_accept_workflows_and_dependabot() {
         ("vendor.github-workflows", RESCAN_WORKFLOW),
         ("vendor.github-workflows", ACCESS_WORKFLOW),
         ("vendor.github-workflows", KEY_AGE_WORKFLOW),
+        ("vendor.github-workflows", UPDATE_WORKFLOW),
         ("vendor.dependabot", ".github/dependabot.yml"),
     ];
     for (schema, path) in files {
@@ -146,7 +147,7 @@ fn hadolint_finds_nothing() {
 fn actionlint_finds_nothing() {
     let (Some(actionlint), Some(_)) = (go_tool("actionlint"), system_tool("shellcheck")) else { return };
     let folder = every_combination();
-    for path in [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, ACCESS_WORKFLOW, KEY_AGE_WORKFLOW] {
+    for path in [WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, ACCESS_WORKFLOW, KEY_AGE_WORKFLOW, UPDATE_WORKFLOW] {
         let mut files = in_every_combination(folder.path(), path);
         // The same text needs no second look, and actionlint takes its time for each script.
         let mut seen = std::collections::BTreeSet::new();
@@ -250,7 +251,7 @@ pub(super) fn scripts(workflow: &Value) -> Vec<(String, String)> {
             scripts.push((format!("{job}: {}", step["name"].as_str().unwrap()), script.to_owned()));
         }
     }
-    let small = ["Check access to AWS", "Access key age"].contains(&workflow["name"].as_str().unwrap());
+    let small = ["Check access to AWS", "Access key age", "Update"].contains(&workflow["name"].as_str().unwrap());
     let least = if small { 2 } else { 8 };
     assert!(scripts.len() >= least, "only {} scripts", scripts.len());
     scripts
@@ -322,8 +323,8 @@ fn only_jobs_that_are_meant_to_have_credentials_and_none_runs_a_dockerfile_or_a_
             let job = job.as_str().unwrap();
             let text = serde_yaml_ng::to_string(body).unwrap();
             // `fetch` is the nightly job that reads the registry; it checks out, and runs nothing of, the default branch.
-            // `publishing` and `reading` sign in by hand and do nothing else.
-            let trusted = ["publish", "verify", "fetch", "publishing", "reading", "age"].contains(&job);
+            // `publishing` and `reading` sign in by hand and do nothing else; `propose` holds the token of the update.
+            let trusted = ["publish", "verify", "fetch", "publishing", "reading", "age", "propose"].contains(&job);
             assert!(trusted || !text.contains("secrets."), "{name}: {job}");
             assert!(trusted || !text.contains("id-token"), "{name}: {job}");
             assert!(trusted || !text.contains("configure-aws-credentials"), "{name}: {job}");

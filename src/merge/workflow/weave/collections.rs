@@ -1,5 +1,7 @@
 //! Mappings, key by key, and lists, item by item.
 
+use std::collections::BTreeSet;
+
 use super::{Place, Three, Weave, Written};
 use crate::merge::workflow::align::Alignment;
 use crate::merge::workflow::tree::{Child, Document, Kind};
@@ -117,7 +119,7 @@ impl Weave<'_> {
         let changed = !old.means(&new);
         let steps = |job: &Value| job.get("steps").map(Value::items).unwrap_or_default().to_vec();
         let touched = match below.keys()[..] {
-            ["jobs", _, "steps", "-"] if changed => vec![old],
+            ["jobs", _, "steps", "-"] if changed => vec![old.clone()],
             ["jobs", _] if changed => {
                 let now = steps(&new);
                 steps(&old).into_iter().filter(|step| !now.iter().any(|other| other.means(step))).collect()
@@ -130,7 +132,7 @@ impl Weave<'_> {
             return self.hunk(&below, why, texts.0, texts.1, String::new());
         }
         if changed {
-            self.note(at, &below, "stays deleted, though this version changes it");
+            self.note(at, &below, format!("stays deleted, though this version changes {}", what_differs(&old, &new)));
         } else if matches!(below.keys()[..], ["jobs", _] | ["jobs", _, "steps", "-"]) {
             self.note(at, &below, "stays deleted");
         }
@@ -146,6 +148,18 @@ impl Weave<'_> {
         };
         count(self.theirs) >= count(self.base).max(1)
     }
+}
+
+/// `its env and run`, or `it`.
+fn what_differs(old: &Value, new: &Value) -> String {
+    let keys = new.entries().iter().chain(old.entries()).map(|(key, _)| key.as_str());
+    let differs = |key: &&str| match (old.get(key), new.get(key)) {
+        (Some(old), Some(new)) => !old.means(new),
+        _ => true,
+    };
+    let keys: BTreeSet<&str> = keys.filter(differs).collect();
+    let keys: Vec<&str> = keys.into_iter().collect();
+    if keys.is_empty() { "it".to_owned() } else { format!("its {}", keys.join(" and ")) }
 }
 
 /// The items of a list; one text alone is a list of one.

@@ -24,7 +24,7 @@ impl Weave<'_> {
         let is_list = family.theirs.iter().chain(&family.ours).any(|child| child.key.is_none());
         let is_collection = theirs.value.is_mapping() || theirs.value.is_sequence();
         if !is_collection {
-            self.write_short_list(family, &added, removed, place);
+            self.write_short_list(family, alignment, &added, removed, place);
             return Written::Parts;
         }
         if !removed.contains(&false) {
@@ -64,12 +64,21 @@ impl Weave<'_> {
     }
 
     /// `needs: build` becomes `needs: [build, test]`.
-    fn write_short_list(&mut self, family: &Family<'_>, added: &[usize], removed: &[bool], place: &Place) {
+    fn write_short_list(
+        &mut self,
+        family: &Family<'_>,
+        alignment: &Alignment,
+        added: &[usize],
+        removed: &[bool],
+        place: &Place,
+    ) {
         let three = family.three;
         let kept = family.theirs.iter().enumerate().filter(|(index, _)| !removed[*index]);
         let kept = kept.map(|(_, child)| self.theirs.text[child.value.range.clone()].to_owned());
-        let new = added.iter().map(|&index| self.ours.text[family.ours[index].value.range.clone()].to_owned());
-        let all: Vec<String> = kept.chain(new).collect();
+        let is_before = |index: &usize| matches!(alignment.anchor(*index), Anchor::Before(_));
+        let (before, behind): (Vec<usize>, Vec<usize>) = added.iter().partition(|index| is_before(index));
+        let new = |index: usize| self.ours.text[family.ours[index].value.range.clone()].to_owned();
+        let all: Vec<String> = before.into_iter().map(new).chain(kept).chain(behind.into_iter().map(new)).collect();
         if all.iter().any(|item| item.contains(['\n', ',', '[', ']', '{', '}'])) {
             return self.conflict(three, place, NEEDS_LINES);
         }

@@ -1,6 +1,7 @@
 //! Values of one piece: texts, numbers, actions, scripts.
 
 use super::{Place, Three, Weave, Written};
+use crate::merge::workflow::comments::beyond;
 use crate::merge::workflow::pins::{self, Choice};
 use crate::merge::workflow::text::{block, relined, scalar, shifted};
 use crate::merge::workflow::tree::{Child, Document, Kind, Style};
@@ -106,9 +107,15 @@ impl Weave<'_> {
         };
         // A comment behind their value that the publisher wrote stays there, and ours is left out.
         let untouched = three.base.and_then(|base| self.base.tail_text(base)) == self.theirs.tail_text(theirs);
+        let range = theirs.colon..behind(self.theirs, theirs, untouched);
+        let known = three.base.map_or_else(Vec::new, |base| self.base.comments_in(&(base.start..self.base.end(base))));
+        if !beyond(&self.theirs.comments_in(&range), &known).is_empty() {
+            self.conflict(three, place, "this version replaces it, with the comment in it");
+            return Written::Whole;
+        }
         let text = &self.ours.text[ours.colon..behind(self.ours, ours, untouched)];
         let text = shifted(text, self.ours.column(ours), self.theirs.column(theirs), self.line_break);
-        self.edits.replace(place.shown(), theirs.colon..behind(self.theirs, theirs, untouched), text);
+        self.edits.replace(place.shown(), range, text);
         Written::Whole
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use sbi::templates::{ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
+use sbi::templates::{ACCESS_WORKFLOW, CHECK_WORKFLOW, KEY_AGE_WORKFLOW, RESCAN_WORKFLOW, UPDATE_WORKFLOW, WORKFLOW};
 
 use super::{build_and_scan, tag_of};
 use crate::templates::runner::Run;
-use crate::templates::{Combination, key_age, linters, matrix, rescan};
+use crate::templates::{Combination, key_age, linters, matrix, rescan, update};
 
 fn release(combination: &Combination) -> BTreeSet<String> {
     let mut run = Run::release(&combination.config, &tag_of(combination.options, "v1.0.0"));
@@ -61,6 +61,7 @@ fn every_script_of_every_variant_runs_in_a_whole_release_check_or_night() {
                 RESCAN_WORKFLOW => rescan::whole,
                 ACCESS_WORKFLOW => access,
                 KEY_AGE_WORKFLOW => key_age::whole,
+                UPDATE_WORKFLOW => update::whole,
                 other => panic!("nobody runs {other}"),
             };
             let scripts = || linters::scripts(combination.workflow(path)).into_iter();
