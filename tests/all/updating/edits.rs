@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use sbi::plan::update::{Decision, Policies, Story, body};
 
-use super::scene::Scene;
+use super::scene::{Scene, by_lines, carelessly};
 
 /// Lines of a text that every side edits.
 const LINES: usize = 12;
@@ -64,10 +64,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn no_line_of_an_edit_goes_unsaid(theirs in edits("their"), ours in edits("our")) {
+    fn no_line_of_an_edit_goes_unsaid(theirs in edits("their"), ours in edits("our"), careless: bool) {
         let (theirs, ours) = (edited(&theirs), text(&edited(&ours).lines().map(str::to_owned).collect::<Vec<_>>()));
         let base = text(&base());
-        let scene = Scene::new(&[("a", &base)], &[("a", &ours)]).edited("a", &theirs);
+        let mut scene = Scene::new(&[("a", &base)], &[("a", &ours)]).edited("a", &theirs);
+        // However bad a merge is: what it loses is told.
+        scene.merge = if careless { carelessly } else { by_lines };
         let update = scene.update();
         let after = update.changes.get("a").cloned().unwrap_or_else(|| theirs.clone());
         let reasons = BTreeMap::new();

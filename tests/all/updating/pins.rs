@@ -3,9 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
+use sbi::model::action_pin::ActionVersion;
+use sbi::model::git::{BlobId, CommitId};
+use sbi::plan::pins::{ActionChange, NewPins};
 use sbi::sandbox::github::{GithubOptions, Seed};
 
 use super::aged::{CHECK, DOCKERFILE, OLDER, UPDATE};
+use super::scene::Scene;
 use crate::support::room::{REPOSITORY, Room};
 
 const CHECKOUT: &str = "actions/checkout";
@@ -68,6 +72,33 @@ fn newer_pins_come_with_the_pull_request_and_later_runs_know_it() {
     room.assert_settled();
     room.sbi(&["plan", "--check"]).exited(0);
     room.sbi(&["update", "--check", "--pins"]).exited(0);
+}
+
+#[test]
+fn what_is_rendered_keeps_its_own_pins_and_stays_the_base() {
+    let path = ".github/workflows/check-images.yml";
+    let workflow = |commit: &str, version: &str, more: &str| {
+        format!("on: push\njobs:\n  a:\n    steps:\n      - uses: {CHECKOUT}@{commit} # {version}\n{more}")
+    };
+    let (old, new) = ("0a".repeat(20), "1b".repeat(20));
+    let (base, ours) = (workflow(&old, "v1.0.0", ""), workflow(&old, "v1.0.0", "      - run: 'true'\n"));
+    let scene = Scene::new(&[(path, &base)], &[(path, &ours)]);
+    let pins = NewPins {
+        actions: vec![ActionChange {
+            repository: CHECKOUT.into(),
+            from: CommitId::told(old.clone()),
+            from_version: ActionVersion::read("v1.0.0"),
+            to: CommitId::told(new.clone()),
+            to_version: ActionVersion::read("v2.0.0").unwrap(),
+            released: Timestamp::now(),
+        }],
+        ..NewPins::default()
+    };
+    let update = scene.renewed(&pins);
+    assert_eq!(update.changes[path], workflow(&new, "v2.0.0", "      - run: 'true'\n"));
+    assert_eq!(update.rendered[path], ours, "in no commit otherwise");
+    assert_eq!(update.lock.files[path], BlobId::of(ours.as_bytes()));
+    assert!(!scene.after(&update).update().is_pending());
 }
 
 #[test]

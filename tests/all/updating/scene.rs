@@ -9,7 +9,10 @@ use sbi::model::config::{Auth, CONFIG_FILE};
 use sbi::model::desired::{Desired, RenderedFile};
 use sbi::model::git::BlobId;
 use sbi::model::lock::Lock;
-use sbi::plan::update::{Choice, Decision, Question, Rules, Settled, Texts, There, TrustNeeds, Update, decide, needed};
+use sbi::plan::pins::NewPins;
+use sbi::plan::update::{
+    Choice, Decision, Question, Rules, Settled, Texts, There, TrustNeeds, Update, decide, needed, renew,
+};
 
 use crate::support::world;
 
@@ -27,6 +30,7 @@ pub(super) struct Scene {
     pub(super) renders: BTreeMap<BlobId, String>,
     /// Whom the jobs of these files want trusted; `None`: whom the render does, whatever is in them.
     pub(super) trust: Option<Trust>,
+    pub(super) merge: fn(&str, &str, &str, &str) -> Merged,
 }
 
 impl Scene {
@@ -45,6 +49,7 @@ impl Scene {
             settled: Settled::default(),
             renders: BTreeMap::new(),
             trust: None,
+            merge: by_lines,
         };
         for (path, text) in base {
             let id = scene.holds(text.as_bytes());
@@ -87,7 +92,7 @@ impl Scene {
             settled: &self.settled,
             remembered,
             renders: &self.renders,
-            rules: Rules { merge: &by_lines, check: &check, trust: &trust, repository: None },
+            rules: Rules { merge: &self.merge, check: &check, trust: &trust, repository: None },
         })
     }
 
@@ -104,6 +109,13 @@ impl Scene {
         let needed = self.needed();
         let texts: Texts = needed.into_iter().map(|id| (id.clone(), self.blobs.get(&id).cloned())).collect();
         self.ask(remembered, |question| decide(question, self.there(), &texts))
+    }
+
+    /// The same with newer pins.
+    pub(super) fn renewed(&self, pins: &NewPins) -> Update {
+        let mut update = self.update();
+        self.ask(&[], |question| renew(question, self.there(), &Texts::new(), pins, &mut update));
+        update
     }
 
     /// The same repository after the merge of this update.
@@ -134,6 +146,14 @@ pub(super) fn by_lines(_: &str, base: &str, ours: &str, theirs: &str) -> Merged 
             ours: ours.into(),
             theirs: theirs.into(),
         }]),
+    }
+}
+
+/// A merge as it must not be: where both sides changed something, one side's is gone.
+pub(super) fn carelessly(path: &str, base: &str, ours: &str, theirs: &str) -> Merged {
+    match by_lines(path, base, ours, theirs) {
+        Merged::Conflict(_) => Merged::Clean(Clean { text: ours.to_owned(), notes: Vec::new() }),
+        clean => clean,
     }
 }
 
