@@ -43,6 +43,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("crypto_box", &["github", "sandbox"]),
     ("jsonwebtoken", &["sandbox"]),
     ("dialoguer", &["ui"]),
+    ("diffy", &["merge", "plan"]),
+    ("saphyr_parser", &["merge"]),
     ("indicatif", &["ui"]),
     ("minijinja", &["templates"]),
     ("clap", &["cli", "commands", "main"]),
