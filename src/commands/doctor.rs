@@ -14,7 +14,6 @@ use crate::model::jobs::WorkflowFile;
 use crate::model::names::GithubRepositoryName;
 use crate::model::observed::{GithubRepository, RunStory};
 use crate::plan::setup::plan_setup;
-use crate::plan::step::Step;
 use crate::plan::{Plan, Renamed};
 use crate::templates;
 use crate::ui::diagnosis::Findings;
@@ -74,7 +73,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &DoctorArgs, console: &
         drift: plan
             .nodes()
             .iter()
-            .filter(|node| concerns_identities(&node.step))
+            .filter(|node| node.step.changes_whom_aws_lets_in() || node.step.changes_credentials())
             .map(|node| node.step.describe())
             .collect(),
         note,
@@ -179,23 +178,6 @@ fn note(desired: &Desired, cases: &[Case], plan: &Plan) -> Option<String> {
         ));
     }
     cases.is_empty().then(|| "no job of such a run signs in".to_owned())
-}
-
-/// What a job's sign-in stands on.
-fn concerns_identities(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::CreateOidcProvider { .. }
-            | Step::AddOidcAudience { .. }
-            | Step::CreateRole { .. }
-            | Step::SetRoleTrust { .. }
-            | Step::SetRolePolicy { .. }
-            | Step::CreateUser { .. }
-            | Step::SetUserPolicy { .. }
-            | Step::IssueAccessKey { .. }
-            | Step::SetEnvironment { .. }
-            | Step::PutSecret { .. }
-    )
 }
 
 /// A job that would be refused, an identity that differs, and what `sbi plan` refuses, as one failure each.

@@ -48,8 +48,9 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
         let (_, looked) = look(live, &repository, &wishes).await?;
         drop(stage);
         console.show_update(&looked.prospectus(), true)?;
+        let proposes = !looked.plan.is_empty();
         console.refuse(looked.plan.refusals)?;
-        return conclusion(&looked.update);
+        return conclusion(&looked.update, proposes);
     }
     let guard = Guard::take(console, COMMAND, &repository)?;
     let changed = Box::pin(change(live, &repository, &wishes, global.yes, &guard)).await;
@@ -80,11 +81,14 @@ fn repository(arguments: &UpdateArgs, here: Option<&Config>, path: &Path) -> Res
     }
 }
 
+/// `proposes`: a run without `--check` would change something about the pull request.
+///
 /// # Errors
-/// `ChangesPending` when this version has something that the files lack.
-fn conclusion(update: &Update) -> Result<(), Failure> {
+/// `ChangesPending` when this version has something that the files lack, or a pull request has become pointless.
+fn conclusion(update: &Update, proposes: bool) -> Result<(), Failure> {
     if !update.is_pending() {
-        return Ok(());
+        let pointless = Failure::new("the open pull request has become pointless").because(Cause::ChangesPending);
+        return if proposes { Err(pointless.hinted("`sbi update` closes it")) } else { Ok(()) };
     }
     let changed = update.files.iter().filter(|file| file.decision.is_change()).count();
     let conflicts = update.conflicts().count();

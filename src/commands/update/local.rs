@@ -65,7 +65,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
     console.show_update(&prospectus, arguments.check)?;
     console.refuse(unknown_paths(&update, &settled))?;
     if arguments.check {
-        return conclusion(&update);
+        return conclusion(&update, false);
     }
     // Programs are told once it is done.
     let tell = || if console.is_human() { Ok(()) } else { console.show_update(&prospectus, true) };

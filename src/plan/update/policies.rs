@@ -34,24 +34,10 @@ pub fn policy_changes(desired: &Desired, observed: &Observed) -> Policies {
         return Policies::Unseen(refusal.message().to_owned());
     }
     let identity = observed.github.repository.as_ref().map(|found| &found.identity);
-    let steps = plan.nodes().iter().map(|node| &node.step).filter(|step| concerns_identities(step));
+    let steps = plan.nodes().iter().map(|node| &node.step).filter(|step| step.changes_whom_aws_lets_in());
     let change =
         |step: &Step| PolicyChange { line: step.describe(), difference: document_difference(step, observed, identity) };
     Policies::Seen(steps.map(change).collect())
-}
-
-fn concerns_identities(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::CreateOidcProvider { .. }
-            | Step::AddOidcAudience { .. }
-            | Step::CreateRole { .. }
-            | Step::SetRoleTrust { .. }
-            | Step::SetRolePolicy { .. }
-            | Step::CreateUser { .. }
-            | Step::SetUserPolicy { .. }
-            | Step::SetEnvironment { .. }
-    )
 }
 
 fn document_difference(step: &Step, observed: &Observed, identity: Option<&GithubIdentity>) -> Vec<String> {

@@ -216,7 +216,10 @@ fn a_pull_request_that_became_pointless_is_closed_with_a_word() {
     let open = room.open_request();
     // Somebody ran `sbi apply` meanwhile, which pushes what nobody edited.
     room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
+    let check = room.sbi(&["update", "--check"]).exited(3);
+    assert!(check.stderr.contains("the open pull request has become pointless"), "{}", check.stderr);
     let run = room.sbi(UPDATE).exited(0);
+    room.sbi(&["update", "--check"]).exited(0);
     let closed = room.update_requests().into_iter().find(|pull| pull.number == open.number).unwrap();
     assert!(!closed.open && !closed.merged, "{}", run.stderr);
     assert!(closed.comments[0].1.contains("holds all of it"), "{:?}", closed.comments);
