@@ -555,6 +555,13 @@ impl GithubStandIn {
         lock(&self.shared.world).scopes = scopes;
     }
 
+    /// A workflow's own token, with these rights, takes the person's place.
+    pub fn hand_over_to_a_workflow(&self, rights: &[&str]) {
+        let mut world = lock(&self.shared.world);
+        world.scopes = TokenScopes::Installation(rights.iter().map(|right| (*right).to_owned()).collect());
+        world.token = new_token(&world.scopes);
+    }
+
     /// The organization wants the token authorised for single sign-on.
     pub fn require_sso(&self, login: &str) {
         let mut world = lock(&self.shared.world);

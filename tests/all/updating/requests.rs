@@ -2,7 +2,7 @@
 
 use sbi::model::git::BlobId;
 use sbi::model::lock::LOCK_FILE;
-use sbi::sandbox::github::Rules;
+use sbi::sandbox::github::{Rules, TokenScopes};
 
 use super::aged::{CHECK, DOCKERFILE, OLDER, README, RESCAN, UPDATE};
 use crate::support::room::{REPOSITORY, Room, ran};
@@ -317,6 +317,17 @@ fn without_aws_it_works_and_says_what_it_did_not_see() {
     assert!(body.contains("They were not looked at: nobody was signed in to AWS"), "{body}");
 }
 
+/// The weekly workflow looks with nothing else.
+#[test]
+fn the_token_of_a_workflow_that_only_reads_is_enough_to_look() {
+    let room = edited();
+    room.github.hand_over_to_a_workflow(&["contents=read", "pull_requests=read"]);
+    let mut command = room.command(&["update", "--github", REPOSITORY, "--check"]);
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    let run = ran(command).exited(3);
+    assert!(run.stdout.contains("merged with what was edited"), "{}\n{}", run.stdout, run.stderr);
+}
+
 #[test]
 fn a_policy_that_has_to_follow_is_shown_with_its_difference() {
     let room = edited();
@@ -345,7 +356,7 @@ fn what_an_older_program_would_take_back_is_refused() {
 #[test]
 fn a_token_without_the_scope_is_told_before_anything() {
     let room = edited();
-    room.github.set_token_scopes(sbi::sandbox::github::TokenScopes::Classic(["repo".to_owned()].into()));
+    room.github.set_token_scopes(TokenScopes::Classic(["repo".to_owned()].into()));
     let before = room.writes();
     let run = room.sbi(UPDATE).exited(1);
     assert!(run.stderr.contains("lacks scope `workflow`"), "{}", run.stderr);
