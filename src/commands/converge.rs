@@ -281,7 +281,7 @@ fn end(
     let found = observed.github.repository.as_ref();
     let full_name = found.map_or_else(|| config.github.repository.to_string(), |found| found.full_name.clone());
     let url = live.web_url(&full_name);
-    let mut links = next_steps::links(config, &url);
+    let mut links = next_steps::links(config, &url, found);
     let several = config.publish.images.len() > 1;
     let of = |tag: &GitTag| if several { format!(" of {tag}") } else { String::new() };
     let mut failed = Vec::new();

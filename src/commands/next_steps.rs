@@ -2,6 +2,7 @@
 
 use crate::model::config::{Auth, Config, Outlet};
 use crate::model::go_to_market::PersonsPart;
+use crate::model::observed::GithubRepository;
 
 /// A thing and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,9 +11,9 @@ pub(super) struct Link {
     pub url: String,
 }
 
-/// Where a person looks at what exists.
+/// Where a person looks at what exists; `found` tells what was released.
 #[must_use]
-pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
+pub(super) fn links(config: &Config, github_url: &str, found: Option<&GithubRepository>) -> Vec<Link> {
     let (region, account) = (&config.aws.region, &config.aws.account);
     let console = match region.partition() {
         crate::model::region::Partition::Aws => "console.aws.amazon.com",
@@ -30,11 +31,15 @@ pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
         1 => what.to_owned(),
         _ => format!("{what} {}", outlet.image),
     };
+    let releases = found.map(|found| found.releases.as_slice()).unwrap_or_default();
+    let is_released = |outlet: &&Outlet| releases.iter().any(|release| release.tag == outlet.tag && !release.draft);
     let mut links = Vec::new();
     for outlet in &outlets {
         let repository = &outlet.ecr_repository;
-        let image = format!("{}/{repository}:{}", config.ecr_registry(), outlet.tag.version());
-        links.push(link(label("image", outlet), image));
+        if is_released(&outlet) {
+            let image = format!("{}/{repository}:{}", config.ecr_registry(), outlet.tag.version());
+            links.push(link(label("image", outlet), image));
+        }
         let page =
             format!("https://{region}.{console}/ecr/repositories/private/{account}/{repository}?region={region}");
         links.push(link(label("ECR repository", outlet), page));
@@ -42,7 +47,7 @@ pub(super) fn links(config: &Config, github_url: &str) -> Vec<Link> {
     links.push(link("publishing identity".into(), format!("https://{console}/iam/home#/{identity}")));
     links.push(link("GitHub repository".into(), github_url.to_owned()));
     let release = |outlet| link(label("release", outlet), format!("{github_url}/releases/tag/{}", outlet.tag));
-    links.extend(outlets.iter().map(release));
+    links.extend(outlets.iter().filter(is_released).map(release));
     links.push(link("workflow runs".into(), format!("{github_url}/actions/workflows/publish-to-ecr.yml")));
     links.push(link("scan results".into(), format!("{github_url}/security/code-scanning")));
     links

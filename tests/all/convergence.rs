@@ -203,6 +203,7 @@ fn a_protected_branch_gets_a_pull_request_and_apply_releases_after_the_merge() {
         }
         let first = room.init(&["--auth", "oidc"]).exited(0);
         assert!(first.stdout.contains("then run `sbi apply`"), "{}", first.stdout);
+        assert!(!first.stdout.contains("v1.0.0"), "nothing is released yet: {}", first.stdout);
         let found = repository(&room);
         assert!(found.releases.is_empty() && !found.files.contains_key("sbi.toml"));
         assert_eq!(found.pull_requests.len(), 1);
