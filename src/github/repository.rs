@@ -223,10 +223,18 @@ impl Github {
     /// When GitHub refuses or can't be reached.
     pub async fn repository_now(&self, name: &GithubRepositoryName) -> Result<Option<RepositoryNow>, Failure> {
         let call = Call::get(repo_path(name, ""), "find the repository of the name").of(name);
-        match self.ask_maybe::<RepositoryAnswer>(&call).await {
-            // A name that is somebody else's by now.
+        let facts = self.ask_maybe::<RepositoryAnswer>(&call).await?;
+        Ok(facts.map(|facts| RepositoryNow { id: facts.id, full_name: facts.full_name }))
+    }
+
+    /// The same for a name that may be somebody else's by now: what is hidden from the token is none of ours.
+    ///
+    /// # Errors
+    /// When GitHub can't be reached.
+    pub async fn repository_in_sight(&self, name: &GithubRepositoryName) -> Result<Option<RepositoryNow>, Failure> {
+        match self.repository_now(name).await {
             Err(failure) if is_hidden(&failure) || matches!(failure.cause(), Cause::SsoRequired { .. }) => Ok(None),
-            facts => Ok(facts?.map(|facts| RepositoryNow { id: facts.id, full_name: facts.full_name })),
+            found => found,
         }
     }
 

@@ -150,8 +150,11 @@ impl Live {
         one: &GithubRepositoryName,
         other: &GithubRepositoryName,
     ) -> Result<bool, Failure> {
-        let found =
-            futures_util::future::try_join(self.github.repository_now(one), self.github.repository_now(other)).await?;
+        let found = futures_util::future::try_join(
+            self.github.repository_in_sight(one),
+            self.github.repository_in_sight(other),
+        )
+        .await?;
         Ok(matches!(found, (Some(one), Some(other)) if one.id == other.id))
     }
 
@@ -316,7 +319,7 @@ impl Live {
         if let Some(name) = written_under
             && !name.is(&found.full_name)
             && !names.contains(&name)
-            && self.github.repository_now(&name).await?.map(|now| now.id) == Some(found.identity.repository_id)
+            && self.github.repository_in_sight(&name).await?.map(|now| now.id) == Some(found.identity.repository_id)
         {
             names.insert(name);
         }
