@@ -82,7 +82,7 @@ pub(super) async fn look(live: &Live, config: &Config, wishes: &Wishes) -> Resul
     let config = settle_environment(config, &observed.github.owner, wishes);
     let without_environment = wanted.filter(|_| config.publish.environment.is_none());
     let references = templates::references(&config)?;
-    let images = pin(live, &references, &observed, wishes).await?;
+    let images = pin(live, &references, observed.github.repository.as_ref(), wishes).await?;
     let by_tag = references.iter().any(|reference| images.get(reference).is_none());
     let desired = desire(config, images, wishes)?;
     read_hand_made(live, &desired, &mut observed, wishes.adopt != Adopt::Leave).await?;
@@ -136,16 +136,37 @@ pub(super) fn identities(config: &Config) -> (RoleName, RoleName, UserName) {
 /// The digest of each reference: as `sbi.lock` has it, whatever the tag stands for by now, so that a second run changes
 /// nothing and Dependabot proposes what is newer; else as sbi's open pull request has it; else as this run knows it;
 /// else as the registry says.
-async fn pin(live: &Live, references: &[String], observed: &Observed, wishes: &Wishes) -> Result<Pins, Failure> {
-    let mut pins = known_pins(observed.github.repository.as_ref(), references, wishes);
-    let open: Vec<String> = references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect();
+///
+/// # Errors
+/// The first registry that can't be reached or refuses.
+pub(super) async fn pin(
+    live: &Live,
+    references: &[String],
+    found: Option<&GithubRepository>,
+    wishes: &Wishes,
+) -> Result<Pins, Failure> {
+    let mut pins = known_pins(found, references, wishes);
+    let open = unpinned(&pins, references);
     if !open.is_empty() && !wishes.offline {
-        let found = live.pin(&open).await.map_err(|failure| {
-            failure.hinted("nothing was changed; with `--offline` base images are named by tag, without a digest")
-        })?;
-        pins.extend(found);
+        pins.extend(looked_up(live, &open).await?);
     }
     Ok(pins)
+}
+
+/// Those of the references that have no digest yet.
+#[must_use]
+pub(super) fn unpinned(pins: &Pins, references: &[String]) -> Vec<String> {
+    references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect()
+}
+
+/// Their digests, as the registries tell them.
+///
+/// # Errors
+/// The first registry that can't be reached or refuses.
+pub(super) async fn looked_up(live: &Live, references: &[String]) -> Result<Pins, Failure> {
+    live.pin(references).await.map_err(|failure| {
+        failure.hinted("nothing was changed; with `--offline` base images are named by tag, without a digest")
+    })
 }
 
 /// The digests that need no registry.

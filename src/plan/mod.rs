@@ -6,6 +6,7 @@
 
 pub mod access_keys;
 pub mod destroy;
+mod markdown;
 pub mod operator;
 pub mod pins;
 pub mod retirement;

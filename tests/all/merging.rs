@@ -7,34 +7,15 @@ mod habits;
 mod properties;
 mod shapes;
 
-use std::sync::LazyLock;
-
-use sbi::model::config::Config;
 use sbi::model::desired::RenderedFile;
-use sbi::model::pins::Pins;
-use sbi::templates::{self, ACCESS_WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
+use sbi::templates::{ACCESS_WORKFLOW, CHECK_WORKFLOW, RESCAN_WORKFLOW, WORKFLOW};
 
-/// A repository with OIDC and one image.
-static FILES: LazyLock<Vec<RenderedFile>> = LazyLock::new(|| {
-    let text = r#"
-        [github]
-        repository = "acme/base-images"
-        visibility = "public"
-        [aws]
-        account = "123456789012"
-        region = "eu-central-1"
-        [ecr]
-        repository = "acme/static-go"
-        [publish]
-        auth = "oidc"
-        images = ["static-go"]
-        release = "v1.0.0"
-        [publisher]
-        name = "Acme Ltd"
-        security-contact = "security@acme.example"
-        "#;
-    templates::render(&Config::parse(text).unwrap(), &Pins::default()).unwrap()
-});
+/// Of a repository with OIDC and one image, without an environment.
+fn files() -> &'static [RenderedFile] {
+    let usual = "oidc-public-none-one-signed-both";
+    let found = crate::templates::matrix().iter().find(|combination| combination.name == usual);
+    &found.expect("it is one of the matrix").files
+}
 
 /// The workflows that are rendered for it.
 fn workflows() -> impl Iterator<Item = &'static str> {
@@ -42,7 +23,7 @@ fn workflows() -> impl Iterator<Item = &'static str> {
 }
 
 fn rendered(path: &str) -> &'static str {
-    &FILES.iter().find(|file| file.path == path).unwrap().text
+    &files().iter().find(|file| file.path == path).unwrap().text
 }
 
 /// What every combination of options renders.

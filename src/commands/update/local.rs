@@ -9,6 +9,7 @@ use crate::cli::{GlobalFlags, UpdateArgs};
 use crate::commands::answers::read_config;
 use crate::commands::carry_out::confirm;
 use crate::commands::console::Console;
+use crate::commands::converge::{looked_up, unpinned};
 use crate::commands::desire::{Wishes, desire};
 use crate::failure::Failure;
 use crate::live::sign_in::Places;
@@ -112,12 +113,10 @@ async fn desired(config: Config, lock: &Lock, arguments: &UpdateArgs, console: &
     let references = templates::references(&config)?;
     let mut pins: Pins = lock.images.clone();
     pins.retain(&references);
-    let open: Vec<String> = references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect();
+    let open = unpinned(&pins, &references);
     if !open.is_empty() && !arguments.offline {
         let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
-        pins.extend(live.pin(&open).await.map_err(|failure| {
-            failure.hinted("nothing was changed; with `--offline` base images are named by tag, without a digest")
-        })?);
+        pins.extend(looked_up(&live, &open).await?);
     }
     desire(config, pins, &Wishes { environment_settled: true, ..Wishes::default() })
 }

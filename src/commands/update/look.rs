@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Wishes;
 use super::rules::asking;
 use crate::commands::carry_out::too_few_scopes;
-use crate::commands::converge::known_pins;
+use crate::commands::converge::pin;
 use crate::commands::desire;
 use crate::failure::{Cause, Failure};
 use crate::live::Live;
@@ -23,7 +23,6 @@ use crate::plan::update::{
     Choice, Found, Policies, Question, Settled, Story, Texts, There, Update, decide, deliver, needed, pins_in_use,
     policy_changes, remembered, renew, renewable, unknown_paths,
 };
-
 use crate::templates;
 use crate::ui::report::Who;
 
@@ -149,14 +148,8 @@ impl Scene<'_> {
 /// This version's render, with the digests that `sbi.lock` holds; what is new is looked up.
 async fn desired(live: &Live, config: Config, found: &GithubRepository, wishes: &Wishes) -> Result<Desired, Failure> {
     let references = templates::references(&config)?;
-    let settings = desire::Wishes { environment_settled: true, ..desire::Wishes::default() };
-    let mut pins = known_pins(Some(found), &references, &settings);
-    let open: Vec<String> = references.iter().filter(|reference| pins.get(reference).is_none()).cloned().collect();
-    if !open.is_empty() && !wishes.offline {
-        pins.extend(live.pin(&open).await.map_err(|failure| {
-            failure.hinted("nothing was changed; with `--offline` base images are named by tag, without a digest")
-        })?);
-    }
+    let settings = desire::Wishes { environment_settled: true, offline: wishes.offline, ..desire::Wishes::default() };
+    let pins = pin(live, &references, Some(found), &settings).await?;
     desire::desire(config, pins, &settings)
 }
 

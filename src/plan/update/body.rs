@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 
 use super::choices::{Remembered, to_line};
 use super::differences::differences;
-use super::markdown::{block, code, length, plain};
 use super::{Decision, FileUpdate, MergedEdits, Policies, Update};
 use crate::model::desired::Desired;
+use crate::plan::markdown::{LONGEST, block, code, length, plain};
 
-/// GitHub takes no longer text, counted in characters.
-const LONGEST: usize = 65_536;
 /// What is kept free for the sentence that says what was cut.
 const RESERVE: usize = 600;
 /// Lines of a list that a person still reads.

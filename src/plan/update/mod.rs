@@ -11,7 +11,6 @@ mod decision;
 mod delivery;
 mod differences;
 mod edits;
-mod markdown;
 mod policies;
 mod renewal;
 mod standing;

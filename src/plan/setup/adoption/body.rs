@@ -8,9 +8,8 @@ use super::{Adoption, Fate, Found};
 use crate::merge::checks::{Rule, is_dockerfile};
 use crate::model::desired::Desired;
 use crate::model::git::CommitId;
+use crate::plan::markdown::{LONGEST, block, code, length};
 
-/// GitHub takes no longer body.
-const MOST_CHARACTERS: usize = 65_536;
 /// What one file may need when its lines do not fit, and the end.
 const RESERVE: usize = 2_000;
 
@@ -51,8 +50,8 @@ pub(in crate::plan::setup) fn body(
     for found in &adoption.found {
         let _ = write!(body, "\n{}", heading(found));
         let whole = lines(found);
-        let left = MOST_CHARACTERS.saturating_sub(body.chars().count() + end.chars().count() + RESERVE);
-        if whole.chars().count() <= left {
+        let left = LONGEST.saturating_sub(length(&body) + length(&end) + RESERVE);
+        if length(&whole) <= left {
             body.push_str(&whole);
         } else {
             let commit = head.map_or_else(String::new, |head| format!(": they stay in that blob, in commit `{head}`"));
@@ -60,7 +59,7 @@ pub(in crate::plan::setup) fn body(
         }
     }
     // More files than any repository has: their names are in the commit.
-    let most = MOST_CHARACTERS - end.chars().count();
+    let most = LONGEST - length(&end);
     if let Some((cut, _)) = body.char_indices().nth(most) {
         body.truncate(cut);
     }
@@ -92,8 +91,8 @@ fn lines(found: &Found<'_>) -> String {
         if !carried.is_empty() {
             let _ = write!(
                 text,
-                "\nWhat buyers may rely on, to be carried over where it is needed:\n\n{}",
-                block(&carried)
+                "\nWhat buyers may rely on, to be carried over where it is needed:\n\n{}\n",
+                block("", &carried)
             );
         }
     }
@@ -104,7 +103,7 @@ fn lines(found: &Found<'_>) -> String {
     if !lost.is_empty() {
         let count =
             if lost.len() == 1 { "1 line disappears".into() } else { format!("{} lines disappear", lost.len()) };
-        let _ = write!(text, "\n<details><summary>{count}</summary>\n\n{}\n</details>\n", block(&lost));
+        let _ = write!(text, "\n<details><summary>{count}</summary>\n\n{}\n\n</details>\n", block("", &lost));
     }
     text
 }
@@ -141,28 +140,4 @@ fn instructions(found: &Found<'_>) -> Vec<String> {
         }
     }
     carried
-}
-
-/// Lines as a block that none of them can end.
-fn block(lines: &[String]) -> String {
-    let longest = lines.iter().map(|line| longest_run(line)).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}\n{}\n{fence}\n", lines.join("\n"))
-}
-
-/// A text as code, whatever is in it.
-fn code(text: &str) -> String {
-    let text = text.replace(['\n', '\r'], " ");
-    match longest_run(&text) {
-        0 => format!("`{text}`"),
-        run => {
-            let fence = "`".repeat(run + 1);
-            format!("{fence} {text} {fence}")
-        }
-    }
-}
-
-/// The most backticks in a row.
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }

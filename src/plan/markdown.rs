@@ -1,6 +1,9 @@
 //! Text of a publisher's files inside GitHub's Markdown: it is shown and does nothing. No mention, no reference that
 //! closes an issue, no markup, no end of a block before its time.
 
+/// GitHub takes no longer text of a pull request, counted in characters.
+pub(super) const LONGEST: usize = 65_536;
+
 /// Text of one line. GitHub looks for mentions and references in what is rendered, so escaping alone keeps nobody from
 /// being called: an invisible space does, where no word of GitHub's is left.
 pub(super) fn plain(text: &str) -> String {
