@@ -90,6 +90,9 @@ impl<'a> Weave<'a> {
         let base_value = base.map(|base| self.meaning(self.base, base, place));
         if base_value.as_ref().is_some_and(|value| value.means(&our_value)) {
             self.tell_kept(&our_value, &their_value, theirs, place);
+            if let (Some(base), Kind::Null) = (base, &theirs.value.kind) {
+                self.tell_emptied(base, ours, theirs, place);
+            }
             return Written::Parts;
         }
         if our_value.means(&their_value) {

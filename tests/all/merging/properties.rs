@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sbi::merge::{Clean, Merged, workflow::merge};
 use sbi::templates::{CHECK_WORKFLOW, WORKFLOW};
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 use super::edits::{Edit, Inventory};
 use super::habits::{Habit, habits, slipped, slips};
@@ -70,12 +70,18 @@ fn all(edits: &[Edit], text: &str) -> Option<String> {
     edits.iter().try_fold(text.to_owned(), |text, edit| edit.apply(&text))
 }
 
-/// What a workflow means: one needed job is a list of one.
+/// What a workflow means: one needed job is a list of one, and nothing where jobs or steps stood is a list of none.
 fn value(text: &str) -> Option<Value> {
     let mut workflow: Value = serde_yaml_ng::from_str(text).ok()?;
+    if let Some(jobs) = workflow.get_mut("jobs").filter(|jobs| jobs.is_null()) {
+        *jobs = Value::Mapping(Mapping::new());
+    }
     for (_, job) in workflow.get_mut("jobs").and_then(Value::as_mapping_mut).into_iter().flatten() {
         if let Some(needs) = job.get_mut("needs").filter(|needs| needs.is_string()) {
             *needs = Value::Sequence(vec![needs.clone()]);
+        }
+        if let Some(steps) = job.get_mut("steps").filter(|steps| steps.is_null()) {
+            *steps = Value::Sequence(Vec::new());
         }
     }
     Some(workflow)

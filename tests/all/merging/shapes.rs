@@ -170,6 +170,26 @@ fn what_goes_leaves_no_gap() {
 }
 
 #[test]
+fn a_list_of_which_each_side_deletes_the_rest_of_the_other_is_an_empty_list() {
+    let both = "steps:\n  - name: sign in\n  - name: push\nb: 1\n";
+    let ours = "steps:\n  - name: push\nb: 1\n";
+    assert_eq!(clean(both, ours, "steps:\n  - name: sign in\nb: 2\n"), "steps: []\nb: 2\n");
+}
+
+#[test]
+fn a_list_of_which_only_the_key_is_left_stays_so_and_that_is_told() {
+    let workflow = |steps: &str| format!("jobs:\n  a:\n    steps:\n{steps}    env: {{}}\n");
+    let both = "      - name: sign in\n        run: a\n      - name: push\n        run: b\n";
+    let commented = both.replacen("      - name: push", "      # Why.\n      - name: push", 1);
+    let told = notes(&workflow(both), &workflow(&commented), &workflow(""));
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told.iter().all(|note| note.contains("stays deleted")), "{told:#?}");
+    assert_eq!(clean(&workflow(both), &workflow(&commented), &workflow("")), workflow(""));
+    let changed = both.replacen("run: b", "run: c", 1);
+    assert_eq!(conflict(&workflow(both), &workflow(&changed), &workflow("")), ["jobs.a.steps"]);
+}
+
+#[test]
 fn a_comment_below_a_thing_stays_with_it() {
     let ours = "a:\n  x: 1\nb: 1\nc: 1\n";
     assert_eq!(

@@ -111,6 +111,17 @@ impl Weave<'_> {
         false
     }
 
+    /// A list or mapping of which the publisher left nothing but its key.
+    pub(super) fn tell_emptied(&mut self, base: &Child, ours: &Child, theirs: &Child, place: &Place) {
+        for (index, child) in ours.value.children().iter().enumerate() {
+            let same =
+                |(at, other): &(usize, &Child)| if child.key.is_some() { other.key == child.key } else { *at == index };
+            if let Some((_, old)) = base.value.children().iter().enumerate().find(same) {
+                self.stays_deleted(old, child, index, theirs.start, place);
+            }
+        }
+    }
+
     /// What the publisher deleted is not written again; what of ours is missed by that is said.
     fn stays_deleted(&mut self, base: &Child, ours: &Child, index: usize, at: usize, place: &Place) {
         let below = self.below(place, self.ours, ours, index);
