@@ -1,11 +1,12 @@
-//! The pins of a text, and the text with other pins: every byte but theirs stays.
+//! The pins of a workflow, and the workflow with other pins: every byte but theirs stays. Base images need none of this:
+//! their digests are rendered.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
-use super::{ActionChange, ImageChange, NewPins};
+use super::ActionChange;
 use crate::model::action_pin::{ActionPin, ActionVersion};
 
 /// A `uses:` of a workflow: what it pins, and where its value stands.
@@ -31,39 +32,19 @@ pub fn action_pins(workflow: &str) -> Vec<ActionPin> {
     pins
 }
 
-/// A file of the repository with its pins renewed: a workflow or an action its `uses:` with the versions in the comments
-/// behind, a Dockerfile the digests of its `FROM` lines. Every other byte, and every other file, is as it was.
+/// A workflow or an action with its `uses:` renewed, and the versions in the comments behind them. Every other byte is as
+/// it was.
 #[must_use]
-pub fn with_pins(path: &str, text: &str, pins: &NewPins) -> String {
-    let is_yaml = [".yml", ".yaml"].iter().any(|ending| path.ends_with(ending));
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let edits = if is_yaml && path.starts_with(".github/") {
-        edits_of_workflow(text, &pins.actions)
-    } else if name == "Dockerfile" || name.starts_with("Dockerfile.") || name.ends_with(".Dockerfile") {
-        edits_of_dockerfile(text, &pins.images)
-    } else {
-        BTreeMap::new()
-    };
-    let mut edited = text.to_owned();
-    // From the end, so that the places before stay where they are.
-    for (start, (end, new)) in edits.into_iter().rev() {
-        edited.replace_range(start..end, &new);
-    }
-    edited
-}
-
-/// Start → end and what stands there instead. Places never overlap.
-type Edits = BTreeMap<usize, (usize, String)>;
-
-fn edits_of_workflow(text: &str, changes: &[ActionChange]) -> Edits {
-    let mut edits = Edits::new();
-    for found in uses_in(text) {
+pub fn with_pins(workflow: &str, changes: &[ActionChange]) -> String {
+    // Start → end and what stands there instead. Places never overlap.
+    let mut edits: BTreeMap<usize, (usize, String)> = BTreeMap::new();
+    for found in uses_in(workflow) {
         let of = |change: &&ActionChange| {
             change.repository.eq_ignore_ascii_case(&found.pin.repository) && change.from == found.pin.commit
         };
         let Some(change) = changes.iter().find(of) else { continue };
         // Nothing in a value comes after the commit but a quote.
-        let Some(at) = text[found.value.clone()].rfind('@') else { continue };
+        let Some(at) = workflow[found.value.clone()].rfind('@') else { continue };
         let start = found.value.start + at + 1;
         edits.insert(start, (start + 40, change.to.to_string()));
         match found.version {
@@ -76,35 +57,12 @@ fn edits_of_workflow(text: &str, changes: &[ActionChange]) -> Edits {
             None => {}
         }
     }
-    edits
-}
-
-fn edits_of_dockerfile(text: &str, changes: &[ImageChange]) -> Edits {
-    let mut edits = Edits::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let mut words = words_in(line);
-        if words.next().is_some_and(|word| line[word].eq_ignore_ascii_case("FROM")) {
-            // The image is the first word that is no flag.
-            let image = words.find(|word| !line[word.clone()].starts_with("--"));
-            let change = image.clone().and_then(|word| {
-                changes.iter().find(|change| line[word.clone()] == format!("{}@{}", change.reference, change.from))
-            });
-            if let (Some(word), Some(change)) = (image, change) {
-                let digest = start + word.start + change.reference.len() + 1;
-                edits.insert(digest, (start + word.end, change.to.to_string()));
-            }
-        }
-        start += line.len();
+    let mut edited = workflow.to_owned();
+    // From the end, so that the places before stay where they are.
+    for (start, (end, new)) in edits.into_iter().rev() {
+        edited.replace_range(start..end, &new);
     }
-    edits
-}
-
-fn words_in(line: &str) -> impl Iterator<Item = Range<usize>> {
-    line.split_whitespace().map(|word| {
-        let start = word.as_ptr() as usize - line.as_ptr() as usize;
-        start..start + word.len()
-    })
+    edited
 }
 
 /// By meaning, not by line: what a script or a comment says is no `uses:`.

@@ -29,7 +29,7 @@ pub fn pins_in_use(question: &Question<'_>, there: There<'_>, texts: &Texts, upd
 /// Puts newer pins into the workflows.
 pub fn renew(question: &Question<'_>, there: There<'_>, texts: &Texts, pins: &NewPins, update: &mut Update) {
     for (path, text) in afterwards(question, there, texts, update) {
-        let renewed = with_pins(&path, &text, pins);
+        let renewed = with_pins(&text, &pins.actions);
         if renewed == text {
             continue;
         }
