@@ -14,9 +14,10 @@ pub struct UpdateArgs {
     /// Change nothing; show what would change, with every conflict, and exit with code 3 when something is newer.
     #[arg(long)]
     pub check: bool,
-    /// Write into the working tree around sbi.toml instead of opening a pull request; needs no GitHub.
+    /// Write into the working tree around sbi.toml instead of opening a pull request.
     ///
-    /// What was rendered last is read from the git repository there. Files with uncommitted changes are not written.
+    /// What was rendered last is read from the git repository there; GitHub is asked for newer pins and for what a shallow
+    /// clone lacks. Files with uncommitted changes are not written.
     #[arg(long)]
     pub local: bool,
     /// Keep this file as it is although this version's can't be merged into it; can be given several times.
@@ -29,7 +30,7 @@ pub struct UpdateArgs {
     ///
     /// A version of an action is taken a week after it came out, when its commit is on a branch of the action's own
     /// repository. Later runs renew them too while the pull request is open.
-    #[arg(long, conflicts_with_all = ["local", "offline"])]
+    #[arg(long, conflicts_with = "offline")]
     pub pins: bool,
     /// Propose again what was closed without a merge.
     #[arg(long, conflicts_with = "local")]

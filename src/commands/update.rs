@@ -1,5 +1,6 @@
 //! `sbi update`: brings this version's templates into a repository whose files were edited, by one pull request.
 
+mod decide;
 mod local;
 mod look;
 mod rules;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::rules::asking;
+use jiff::Timestamp;
+
+use super::decide::{Decided, Scene, Source};
 use super::working_tree::WorkingTree;
 use super::{conclusion, settled};
 use crate::cli::{GlobalFlags, UpdateArgs};
@@ -12,14 +14,18 @@ use crate::commands::console::Console;
 use crate::commands::converge::{looked_up, unpinned};
 use crate::commands::desire::{Wishes, desire};
 use crate::failure::Failure;
+use crate::live::Live;
 use crate::live::sign_in::Places;
+use crate::model::action_pin::ActionPin;
 use crate::model::config::Config;
 use crate::model::desired::Desired;
 use crate::model::git::BlobId;
 use crate::model::lock::{LOCK_FILE, Lock};
+use crate::model::names::GithubRepositoryName;
 use crate::model::pins::Pins;
 use crate::model::version::is_older;
-use crate::plan::update::{Settled, Texts, There, decide, needed, unknown_paths};
+use crate::plan::pins::NewPins;
+use crate::plan::update::{Settled, Texts, There, unknown_paths};
 use crate::templates;
 use crate::ui::Glyph;
 use crate::ui::update::Prospectus;
@@ -46,10 +52,10 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
         desired.files.iter().map(|file| file.path.as_str()).chain(lock.files.keys().map(String::as_str)).collect();
     let disk = tree.read(paths)?;
     let there = There { files: &disk.files, lock: &lock };
-    let mut texts = disk.texts;
-    let wanted = asking(&desired, &settled, &[], None, |question| needed(question, there));
-    bases(&tree, &desired, &wanted, &mut texts, arguments, console).await?;
-    let mut update = asking(&desired, &settled, &[], None, |question| decide(question, there, &texts));
+    let scene = Scene { there, repository: None, settled: &settled, earlier: &[] };
+    let repository = desired.config.github.repository.clone();
+    let mut source = Checkout { tree: &tree, repository, arguments, console };
+    let Decided { desired, mut update, pins } = scene.decided(desired, disk.texts, arguments.pins, &mut source).await?;
     // No commit holds them yet: the next merge finds its bases here.
     let rendered = update.rendered.clone();
     update.lock.texts.extend(rendered);
@@ -59,7 +65,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
         who: None,
         update: &update,
         reasons: &reasons,
-        pins: &[],
+        pins: &pins,
         policies: None,
         plan: None,
     };
@@ -121,34 +127,43 @@ async fn desired(config: Config, lock: &Lock, arguments: &UpdateArgs, console: &
     desire(config, pins, &Wishes { environment_settled: true, ..Wishes::default() })
 }
 
-/// Adds the texts that were rendered last: from git here, and what a shallow clone lacks from GitHub.
-async fn bases(
-    tree: &WorkingTree,
-    desired: &Desired,
-    wanted: &BTreeSet<BlobId>,
-    texts: &mut Texts,
-    arguments: &UpdateArgs,
-    console: &Console,
-) -> Result<(), Failure> {
-    let missing: BTreeSet<&BlobId> = wanted.iter().filter(|id| !texts.contains_key(*id)).collect();
-    texts.extend(tree.blobs(&missing).await?);
-    let gone: BTreeSet<BlobId> =
-        wanted.iter().filter(|id| matches!(texts.get(*id), None | Some(None))).cloned().collect();
-    if gone.is_empty() || arguments.offline {
-        return Ok(());
+/// The texts as git here has them, and what a shallow clone lacks as GitHub does.
+struct Checkout<'a> {
+    tree: &'a WorkingTree,
+    repository: GithubRepositoryName,
+    arguments: &'a UpdateArgs,
+    console: &'a Console,
+}
+
+impl Checkout<'_> {
+    async fn sign_in(&self) -> Result<Live, Failure> {
+        self.console.sign_in(Places::default(), self.arguments.aws.profile.clone()).await
     }
-    let fetched = async {
-        let live = console.sign_in(Places::default(), arguments.aws.profile.clone()).await?;
-        live.blobs(&desired.config.github.repository, &gone).await
-    };
-    match fetched.await {
-        Ok(fetched) => texts.extend(fetched),
-        // Without it the file is a conflict that says what is missing.
-        Err(failure) => {
-            console.line(Glyph::Waiting, &format!("what was rendered last is not in this clone, and {failure}"));
+}
+
+impl Source for Checkout<'_> {
+    async fn blobs(&mut self, ids: &BTreeSet<BlobId>) -> Result<Texts, Failure> {
+        let mut texts = self.tree.blobs(ids).await?;
+        let gone: BTreeSet<BlobId> =
+            ids.iter().filter(|id| matches!(texts.get(*id), None | Some(None))).cloned().collect();
+        if gone.is_empty() || self.arguments.offline {
+            return Ok(texts);
         }
+        let fetched = async { self.sign_in().await?.blobs(&self.repository, &gone).await };
+        match fetched.await {
+            Ok(fetched) => texts.extend(fetched),
+            // Without it the file is a conflict that says what is missing.
+            Err(failure) => {
+                let what = format!("what was rendered last is not in this clone, and {failure}");
+                self.console.line(Glyph::Waiting, &what);
+            }
+        }
+        Ok(texts)
     }
-    Ok(())
+
+    async fn newest_pins(&mut self, actions: &[ActionPin], images: &Pins) -> Result<NewPins, Failure> {
+        self.sign_in().await?.newest_pins(actions, images, Timestamp::now()).await
+    }
 }
 
 async fn refuse_uncommitted(tree: &WorkingTree, written: &[&str], settled: &Settled) -> Result<(), Failure> {

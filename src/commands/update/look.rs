@@ -1,27 +1,30 @@
 //! Everything up to the plan: reads, renders, decides. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
 use super::Wishes;
-use super::rules::asking;
+use super::decide::{Decided, Scene, Source};
 use crate::commands::carry_out::too_few_scopes;
 use crate::commands::converge::pin;
 use crate::commands::desire;
 use crate::failure::{Cause, Failure};
 use crate::live::Live;
+use crate::model::action_pin::ActionPin;
 use crate::model::commit::UPDATE_BRANCH;
 use crate::model::config::{CONFIG_FILE, Config};
 use crate::model::desired::Desired;
+use crate::model::git::BlobId;
 use crate::model::lock::Lock;
 use crate::model::names::GithubRepositoryName;
 use crate::model::observed::{AwsObserved, GithubObserved, GithubRepository, Observed, TokenKind};
+use crate::model::pins::Pins;
 use crate::plan::Plan;
+use crate::plan::pins::NewPins;
 use crate::plan::update::{
-    Choice, Found, Policies, Question, Settled, Story, Texts, There, Update, decide, deliver, needed, pins_in_use,
-    policy_changes, remembered, renew, renewable, unknown_paths,
+    Found, Policies, Story, Texts, There, Update, deliver, policy_changes, remembered, unknown_paths,
 };
 use crate::templates;
 use crate::ui::report::Who;
@@ -65,8 +68,14 @@ pub(super) async fn look(
         // A pull request that is open is newer than any that was closed.
         if open.is_some() { Ok(None) } else { live.turned_down(repository).await }
     };
-    let scene = Scene { live: &live, found, settled: &wishes.settled, earlier: &earlier.choices };
-    let ((desired, update, pins), turned_down) = try_join(scene.decided(desired, asked_for_pins), turned_down).await?;
+    let nothing = Lock::default();
+    let there = There { files: &found.files, lock: found.lock.as_ref().unwrap_or(&nothing) };
+    let scene = Scene { there, repository: Some(found), settled: &wishes.settled, earlier: &earlier.choices };
+    // Its name as GitHub has it today.
+    let name = desired.config.github.repository.clone();
+    let mut remote = Remote { live: &live, repository: &name };
+    let decided = scene.decided(desired, Texts::new(), asked_for_pins, &mut remote);
+    let (Decided { desired, update, pins }, turned_down) = try_join(decided, turned_down).await?;
     let who = Who {
         aws: aws.as_ref().map_or_else(|failure| format!("nobody: {failure}"), |aws| aws.caller.arn.clone()),
         github: github.viewer.login.clone(),
@@ -89,59 +98,19 @@ pub(super) async fn look(
     Ok((live, Looked { desired, who, update, reasons, pins, policies, plan }))
 }
 
-/// What decisions about files stand on.
-struct Scene<'a> {
+/// The texts as GitHub has them.
+struct Remote<'a> {
     live: &'a Live,
-    found: &'a GithubRepository,
-    settled: &'a Settled,
-    earlier: &'a [Choice],
+    repository: &'a GithubRepositoryName,
 }
 
-impl Scene<'_> {
-    /// Decides about every file, with newer pins where they are asked for; their lines come with it.
-    async fn decided(&self, desired: Desired, pins: bool) -> Result<(Desired, Update, Vec<String>), Failure> {
-        let nothing = Lock::default();
-        let there = There { files: &self.found.files, lock: self.found.lock.as_ref().unwrap_or(&nothing) };
-        let mut texts = Texts::new();
-        self.read(&desired, there, pins, &mut texts).await?;
-        let update = self.ask(&desired, |question| decide(question, there, &texts));
-        if !pins {
-            return Ok((desired, update, Vec::new()));
-        }
-        let actions = self.ask(&desired, |question| pins_in_use(question, there, &texts, &update));
-        let newer = self.live.newest_pins(&actions, &desired.images, Timestamp::now()).await?;
-        // Base images are rendered with their digests, so they are rendered and decided about once more.
-        let mut images = desired.images.clone();
-        newer.images.iter().for_each(|change| images.insert(change.reference.clone(), change.to.clone()));
-        let settings = desire::Wishes { environment_settled: true, ..desire::Wishes::default() };
-        let desired = desire::desire(desired.config, images, &settings)?;
-        self.read(&desired, there, pins, &mut texts).await?;
-        let update = self.ask(&desired, |question| {
-            let mut update = decide(question, there, &texts);
-            renew(question, there, &texts, &newer, &mut update);
-            update
-        });
-        let changes = newer.actions.iter().map(ToString::to_string).chain(newer.images.iter().map(ToString::to_string));
-        let left = newer.left.iter().map(|left| match left.suspicious {
-            true => format!("look at this one, which is left as it is: {left}"),
-            false => format!("left as it is: {left}"),
-        });
-        Ok((desired, update, changes.chain(left).collect()))
+impl Source for Remote<'_> {
+    async fn blobs(&mut self, ids: &BTreeSet<BlobId>) -> Result<Texts, Failure> {
+        self.live.blobs(self.repository, ids).await
     }
 
-    fn ask<T>(&self, desired: &Desired, then: impl FnOnce(&Question<'_>) -> T) -> T {
-        asking(desired, self.settled, self.earlier, Some(self.found), then)
-    }
-
-    /// Reads what is needed and not read yet.
-    async fn read(&self, desired: &Desired, there: There<'_>, pins: bool, texts: &mut Texts) -> Result<(), Failure> {
-        let mut wanted = self.ask(desired, |question| needed(question, there));
-        if pins {
-            wanted.extend(self.ask(desired, |question| renewable(question, there)));
-        }
-        wanted.retain(|id| !texts.contains_key(id));
-        texts.extend(self.live.blobs(&desired.config.github.repository, &wanted).await?);
-        Ok(())
+    async fn newest_pins(&mut self, actions: &[ActionPin], images: &Pins) -> Result<NewPins, Failure> {
+        self.live.newest_pins(actions, images, Timestamp::now()).await
     }
 }
 

@@ -99,13 +99,13 @@ impl WorkingTree {
     ///
     /// # Errors
     /// When there is no git, or it does not answer.
-    pub(super) async fn blobs(&self, ids: &BTreeSet<&BlobId>) -> Result<Texts, Failure> {
+    pub(super) async fn blobs(&self, ids: &BTreeSet<BlobId>) -> Result<Texts, Failure> {
         let mut texts = Texts::new();
         for id in ids {
             // Ids come from `sbi.lock`, which anybody may have edited: nothing else becomes an argument.
             let is_id = id.as_str().len() == 40 && id.as_str().bytes().all(|byte| byte.is_ascii_hexdigit());
             let bytes = if is_id { self.git(&["cat-file", "blob", id.as_str()]).await? } else { None };
-            texts.insert((*id).clone(), bytes);
+            texts.insert(id.clone(), bytes);
         }
         Ok(texts)
     }

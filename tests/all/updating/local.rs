@@ -10,8 +10,8 @@ use super::aged::{CHECK, DOCKERFILE, OLDER};
 use crate::support::room::{Ran, Room, bare, ran};
 
 /// A clone of a repository that an older version rendered.
-struct Clone {
-    room: Room,
+pub(super) struct Clone {
+    pub(super) room: Room,
     folder: PathBuf,
 }
 
@@ -29,7 +29,10 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 
 impl Clone {
     fn new() -> Self {
-        let room = Room::published().aged(OLDER);
+        Self::of(Room::published().aged(OLDER))
+    }
+
+    pub(super) fn of(room: Room) -> Self {
         let folder = room.folder().join("clone");
         std::fs::create_dir(&folder).unwrap();
         git(&folder, &["init", "--quiet"]);
@@ -47,27 +50,33 @@ impl Clone {
         std::fs::write(full, text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(super) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.folder.join(path)).unwrap()
     }
 
-    fn edit(&self, path: &str, from: &str, to: &str) {
+    pub(super) fn edit(&self, path: &str, from: &str, to: &str) {
         let text = self.read(path);
         assert!(text.contains(from), "{path} has no {from:?}:\n{text}");
         self.write(path, &text.replacen(from, to, 1));
     }
 
-    fn commit(&self) {
+    pub(super) fn commit(&self) {
         git(&self.folder, &["add", "--all"]);
         git(&self.folder, &["commit", "--quiet", "--message", "a commit"]);
     }
 
     /// With neither AWS nor GitHub.
-    fn sbi(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn sbi(&self, arguments: &[&str]) -> Ran {
         ran(bare(&self.folder, &[&["update", "--local", "--yes"], arguments].concat()))
     }
 
-    fn changed(&self) -> Vec<String> {
+    pub(super) fn signed_in(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.room.command(&[&["update", "--local", "--yes"], arguments].concat());
+        command.current_dir(&self.folder);
+        ran(command)
+    }
+
+    pub(super) fn changed(&self) -> Vec<String> {
         let told = git(&self.folder, &["status", "--porcelain", "--untracked-files=all"]);
         told.lines().map(|line| line[3..].to_owned()).collect()
     }
@@ -155,9 +164,7 @@ fn a_shallow_clone_asks_github_for_what_was_rendered() {
     clone.commit();
     let alone = clone.sbi(&["--check"]).exited(3);
     assert!(alone.stdout.contains("the base of this file is gone"), "{}", alone.stdout);
-    let mut command = clone.room.command(&["update", "--local", "--yes"]);
-    command.current_dir(&clone.folder);
-    ran(command).exited(0);
+    clone.signed_in(&[]).exited(0);
     assert!(clone.read(CHECK).contains("cancel-in-progress: true"));
 }
 

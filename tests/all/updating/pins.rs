@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use sbi::model::action_pin::ActionVersion;
 use sbi::model::git::{BlobId, CommitId};
+use sbi::model::lock::Lock;
 use sbi::plan::pins::{ActionChange, NewPins};
 use sbi::sandbox::github::{GithubOptions, Seed};
 
 use super::aged::{CHECK, DOCKERFILE, OLDER, UPDATE};
+use super::local::Clone;
 use super::scene::Scene;
 use crate::support::room::{REPOSITORY, Room};
 
@@ -72,6 +74,36 @@ fn newer_pins_come_with_the_pull_request_and_later_runs_know_it() {
     room.assert_settled();
     room.sbi(&["plan", "--check"]).exited(0);
     room.sbi(&["update", "--check", "--pins"]).exited(0);
+}
+
+#[test]
+fn newer_pins_are_written_into_a_working_tree_too() {
+    let room = with_newer_actions().aged(OLDER);
+    room.registry.move_tag(BASE);
+    let before = room.lock().images.get(BASE).cloned().unwrap();
+    let clone = Clone::of(room);
+    clone.edit(CHECK, "    runs-on: ubuntu-24.04\n", "    runs-on: [self-hosted, ours]\n");
+    clone.commit();
+    let alone = clone.sbi(&["--pins"]);
+    assert!(alone.code != 0 && alone.stderr.contains("GH_TOKEN"), "{}", alone.stderr);
+    let check = clone.signed_in(&["--pins", "--check"]).exited(3);
+    assert!(check.stdout.contains("→ v99.0.0"), "{}", check.stdout);
+    assert_eq!(clone.changed(), Vec::<String>::new());
+    clone.signed_in(&["--pins"]).exited(0);
+    let changed = clone.changed();
+    for path in changed.iter().filter(|path| path.starts_with(".github/workflows/")) {
+        let text = clone.read(path);
+        assert!(!text.contains("actions/checkout@") || text.contains("# v99.0.0"), "{path}");
+    }
+    let merged = clone.read(CHECK);
+    for text in ["[self-hosted, ours]", "cancel-in-progress: true", "# v99.0.0"] {
+        assert!(merged.contains(text), "no {text} in\n{merged}");
+    }
+    let after = Lock::parse(&clone.read("sbi.lock")).unwrap().images.get(BASE).cloned().unwrap();
+    assert!(after != before && clone.read(DOCKERFILE).contains(after.as_str()));
+    clone.commit();
+    clone.signed_in(&["--pins", "--check"]).exited(0);
+    clone.sbi(&["--check"]).exited(0);
 }
 
 #[test]
