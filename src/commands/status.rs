@@ -63,6 +63,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &StatusArgs, console: &
         refusal,
         repository_url: &url,
         converge: &converge(&global.config),
+        update: &format!("sbi update{}", at(&global.config)),
         max_age,
         now,
     });
@@ -132,12 +133,15 @@ async fn edits(live: &Live, desired: &Desired, found: &GithubRepository) -> BTre
 
 /// The command that brings about what is wanted.
 fn converge(config_file: &Path) -> String {
-    let at = match config_file.to_str() {
+    let verb = if config_file.exists() { "apply" } else { "init" };
+    format!("sbi {verb}{}", at(config_file))
+}
+
+fn at(config_file: &Path) -> String {
+    match config_file.to_str() {
         Some(CONFIG_FILE) | None => String::new(),
         Some(other) => format!(" --config {other}"),
-    };
-    let verb = if config_file.exists() { "apply" } else { "init" };
-    format!("sbi {verb}{at}")
+    }
 }
 
 /// Who is signed in, or why nobody is.

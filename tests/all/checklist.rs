@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use sbi::model::config::{Auth, Visibility};
 use sbi::model::desired::{Desired, RenderedFile};
 use sbi::model::git::{BlobId, CommitId};
+use sbi::model::lock::LOCK_FILE;
 use sbi::model::names::GitTag;
 use sbi::model::observed::*;
 use sbi::model::ownership::ownership_tags;
@@ -137,6 +138,7 @@ fn ask_with(
         refusal: None,
         repository_url: "https://github.com/acme/bases",
         converge: "sbi apply",
+        update: "sbi update",
         max_age: days(90),
         now: now(),
     })
@@ -411,6 +413,12 @@ fn drift_on_github_is_told_with_what_mends_it() {
     let edited = |reality: &mut Reality, path: &str| {
         repository(reality).found.files.insert(path.into(), BlobId::of(b"something else"));
     };
+    // What was changed in the lock is what the file says.
+    let locked = |reality: &mut Reality| {
+        let found = &mut repository(reality).found;
+        let text = found.lock.as_ref().unwrap().to_text();
+        found.files.insert(LOCK_FILE.into(), BlobId::of(text.as_bytes()));
+    };
     let workflow = |reality: &mut Reality, path: &str, state: &str| {
         repository(reality).activity.workflows.as_mut().unwrap().insert(path.into(), state.into());
     };
@@ -447,6 +455,16 @@ fn drift_on_github_is_told_with_what_mends_it() {
         drift(Auth::Oidc, |reality| drop(repository(reality).found.files.remove("README.md"))),
         drift(Auth::Oidc, |reality| edited(reality, PUBLISH)),
         drift(Auth::Oidc, |reality| edited(reality, "sbi.toml")),
+        drift(Auth::Oidc, |reality| {
+            untouched(reality, PUBLISH);
+            edited(reality, PUBLISH);
+            locked(reality);
+        }),
+        drift(Auth::Oidc, |reality| {
+            edited(reality, PUBLISH);
+            repository(reality).found.lock.as_mut().unwrap().files.remove(PUBLISH);
+            locked(reality);
+        }),
         drift(Auth::Oidc, |reality| workflow(reality, RESCAN, "disabled_inactivity")),
         drift(Auth::Oidc, |reality| workflow(reality, PUBLISH, "disabled_manually")),
         drift(Auth::Oidc, |reality| {
@@ -742,6 +760,7 @@ fn what_cannot_be_planned_at_all_is_told_at_the_identities() {
         refusal: Some(refusal),
         repository_url: "https://ghe.example/acme/bases",
         converge: "sbi apply",
+        update: "sbi update",
         max_age: days(90),
         now: now(),
     });

@@ -49,7 +49,7 @@ fn is_under_way(found: &GithubRepository) -> bool {
 }
 
 /// Only what the pipeline runs or builds: documents and settings of theirs are never replaced.
-fn is_replaceable(path: &str) -> bool {
+pub(super) fn is_replaceable(path: &str) -> bool {
     is_workflow(path) || path.starts_with("images/")
 }
 

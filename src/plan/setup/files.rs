@@ -51,6 +51,8 @@ pub(super) struct Comparison {
     changes: BTreeMap<String, String>,
     new_paths: BTreeSet<String>,
     kept: Vec<(String, FileState)>,
+    /// Of what is kept: an edit and a newer render, which only a merge brings together.
+    behind: BTreeSet<String>,
     /// What the default branch's `sbi.lock` holds no digest of yet, or another one.
     pinned: Pins,
     lock: BlobId,
@@ -123,7 +125,8 @@ pub(super) fn compare(desired: &Desired, observed: &Observed, adoption: &Adoptio
         }
         changes.insert(lock.path, lock.text);
     }
-    Comparison { changes, new_paths, kept, pinned, lock: lock_id, uploaded }
+    let behind = behind(desired, found);
+    Comparison { changes, new_paths, kept, behind, pinned, lock: lock_id, uploaded }
 }
 
 /// `before` are the steps that `sbi.lock` must not get ahead of.
@@ -136,7 +139,7 @@ pub(super) fn plan(
     before: &[StepId],
 ) -> Landing {
     for (path, state) in &comparison.kept {
-        report_kept(plan, path, *state);
+        report_kept(plan, path, *state, comparison.behind.contains(path));
     }
     let foreign_workflow = comparison
         .kept
@@ -155,6 +158,18 @@ pub(super) fn plan(
 pub fn file_states(desired: &Desired, found: Option<&GithubRepository>) -> BTreeMap<String, FileState> {
     let lock = found.and_then(|found| found.lock.clone()).unwrap_or_default();
     desired.files.iter().map(|file| (file.path.clone(), state_of(desired, found, &lock, file))).collect()
+}
+
+/// The edited files that are rendered differently by now. `sbi.toml` is none of them: nothing is merged into it.
+#[must_use]
+pub fn behind(desired: &Desired, found: Option<&GithubRepository>) -> BTreeSet<String> {
+    let Some(lock) = found.and_then(|found| found.lock.as_ref()) else { return BTreeSet::new() };
+    let is_behind = |file: &&RenderedFile| {
+        file.path != CONFIG_FILE
+            && state_of(desired, found, lock, file) == FileState::Edited
+            && lock.files.get(&file.path) != Some(&file.blob_id())
+    };
+    desired.files.iter().filter(is_behind).map(|file| file.path.clone()).collect()
 }
 
 /// The open pull request that brings this set-up; one that adopts brings it as well.
@@ -205,7 +220,7 @@ fn is_hosts_readme(desired: &Desired, blob: &BlobId) -> bool {
     .any(|text| BlobId::of(text.as_bytes()) == *blob)
 }
 
-fn report_kept(plan: &mut Plan, path: &str, state: FileState) {
+fn report_kept(plan: &mut Plan, path: &str, state: FileState, is_behind: bool) {
     if path == CONFIG_FILE {
         plan.refusals.push(
             Failure::usage(format!("`{CONFIG_FILE}` here and in the GitHub repository differ, and both were edited"))
@@ -213,6 +228,15 @@ fn report_kept(plan: &mut Plan, path: &str, state: FileState) {
                 .hinted(format!("or take this one: add `--overwrite {CONFIG_FILE}`")),
         );
         return;
+    }
+    if is_behind {
+        let why = "was edited since sbi rendered it, and is rendered differently now; `sbi update` merges both";
+        return keep(plan, format!("file {path}"), why);
+    }
+    if state == FileState::Foreign && adoption::is_replaceable(path) {
+        let why =
+            format!("is not sbi's; `--adopt` would propose to replace it, `--overwrite {path}` would do it at once");
+        return keep(plan, format!("file {path}"), why);
     }
     let why = match state {
         FileState::Edited => "was edited since sbi rendered it",

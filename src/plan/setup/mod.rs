@@ -18,7 +18,7 @@ use crate::model::observed::{CallerIdentity, Observed};
 use crate::model::ownership::Claimant;
 
 pub use adoption::texts_to_read;
-pub use files::{FileState, file_states, open_pull_request};
+pub use files::{FileState, behind, file_states, open_pull_request};
 pub use github::environments;
 pub use release::next_free;
 pub use rename::{followed, settled};

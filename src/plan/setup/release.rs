@@ -39,9 +39,16 @@ pub(super) fn plan(plan: &mut Plan, desired: &Desired, observed: &Observed, land
         Landing::Branch(commit) => commit,
         Landing::PullRequest => return,
         Landing::ForeignWorkflow => {
-            plan.waiting.extend(missing.iter().map(|Outlet { tag, .. }| {
-                format!("release {tag}: {WORKFLOW} is not sbi's; replace it with `--overwrite {WORKFLOW}` or publish by hand")
-            }));
+            let is_there = found.is_some_and(|found| found.files.contains_key(WORKFLOW));
+            let gone = match is_there {
+                true => "not sbi's; propose to replace it with `--adopt`".to_owned(),
+                false => format!("deleted; bring it back with `--overwrite {WORKFLOW}`"),
+            };
+            plan.waiting.extend(
+                missing
+                    .iter()
+                    .map(|Outlet { tag, .. }| format!("release {tag}: {WORKFLOW} is {gone}, or publish by hand")),
+            );
             return;
         }
     };

@@ -1,15 +1,16 @@
 //! The planner's answer, sorted by what it is about, and how an entry follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Question, State, Topic, assumed, topic_of};
 use crate::failure::Failure;
+use crate::model::commit::UPDATE_BRANCH;
 use crate::model::config::Config;
 use crate::model::names::GitTag;
-use crate::model::observed::GithubRepository;
+use crate::model::observed::{GithubRepository, PullRequest};
 use crate::model::status::{AwsReality, GithubReality, RepositoryReality, Seen, Unread};
 use crate::plan::Plan;
-use crate::plan::setup::{FileState, Phase, file_states, open_pull_request, plan_by_phase};
+use crate::plan::setup::{ADOPTION_BRANCH, FileState, Phase, behind, file_states, open_pull_request, plan_by_phase};
 use crate::plan::step::{Line, Sign};
 
 /// Everything that entries and facts are made from.
@@ -18,6 +19,7 @@ pub(super) struct Ledger<'a> {
     steps: Vec<(Topic, Line)>,
     refusals: BTreeMap<Phase, Vec<Unread>>,
     files: BTreeMap<String, FileState>,
+    behind: BTreeSet<String>,
 }
 
 /// What stands in the way of planning, as an entry tells it.
@@ -39,8 +41,9 @@ impl<'a> Ledger<'a> {
             refusals.entry(Phase::Identity).or_default().insert(0, refusal.clone());
         }
         let steps = plan.nodes().iter().map(|node| (topic_of(&node.step), node.step.describe())).collect();
-        let files = file_states(question.desired, observed.github.repository.as_ref());
-        Self { question, steps, refusals, files }
+        let found = observed.github.repository.as_ref();
+        let (files, behind) = (file_states(question.desired, found), behind(question.desired, found));
+        Self { question, steps, refusals, files, behind }
     }
 
     pub(super) fn config(&self) -> &'a Config {
@@ -74,6 +77,21 @@ impl<'a> Ledger<'a> {
 
     pub(super) fn files(&self) -> impl Iterator<Item = (&str, FileState)> {
         self.files.iter().map(|(path, state)| (path.as_str(), *state))
+    }
+
+    /// The edited files that are rendered differently by now.
+    pub(super) fn behind(&self) -> impl Iterator<Item = &str> {
+        self.behind.iter().map(String::as_str)
+    }
+
+    /// The pull request that merges newer templates with what was edited.
+    pub(super) fn open_update(&self) -> Option<&'a PullRequest> {
+        self.found()?.pull_requests.iter().find(|open| open.branch == UPDATE_BRANCH)
+    }
+
+    /// A pull request waits that puts our files in the place of somebody else's.
+    pub(super) fn is_being_adopted(&self) -> bool {
+        self.found().and_then(open_pull_request).is_some_and(|open| open.branch == ADOPTION_BRANCH)
     }
 
     /// An address in the GitHub repository.
@@ -114,7 +132,8 @@ impl<'a> Ledger<'a> {
     /// The pull request of this set-up, while files wait in it and nothing else brings them.
     pub(super) fn waits_for_merge(&self) -> Option<State> {
         let open = open_pull_request(self.found()?)?;
-        let waits = self.lines(&Topic::Files).is_empty() && self.files().any(|(_, state)| state == FileState::New);
+        let brought = |state| state == FileState::New || (state == FileState::Foreign && self.is_being_adopted());
+        let waits = self.lines(&Topic::Files).is_empty() && self.files().any(|(_, state)| brought(state));
         waits.then(|| State::Person {
             what: format!("merge pull request #{}, then `{}`", open.number, self.question.converge),
             url: Some(open.url.clone()),

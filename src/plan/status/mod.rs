@@ -134,6 +134,8 @@ pub struct Question<'a> {
     pub repository_url: &'a str,
     /// The command that brings about what is wanted: `sbi apply`.
     pub converge: &'a str,
+    /// The command that merges newer templates with what was edited: `sbi update`.
+    pub update: &'a str,
     /// An access key may be this old.
     pub max_age: SignedDuration,
     pub now: Timestamp,

@@ -35,7 +35,7 @@ pub fn deliver(story: &Story<'_>, found: Found<'_>) -> Plan {
     }
     let open = repository.pull_requests.iter().find(|open| open.branch == UPDATE_BRANCH);
     if let Some(setup) = open_pull_request(repository) {
-        plan.waiting.push(format!("merge {} first: it brings the set-up; then run `sbi update`", setup.url));
+        plan.waiting.push(format!("merge or close {} first: it brings the set-up; then run `sbi update`", setup.url));
         return plan;
     }
     if !update.is_worthwhile() {

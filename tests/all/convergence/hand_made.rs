@@ -93,7 +93,7 @@ fn without_a_yes_what_was_made_by_hand_stays_and_is_told_with_the_reasons() {
         "Dockerfile: stays",
         "debian is taken as it is today",
         "file .github/workflows/release.yaml: is not sbi's and sends images to Amazon ECR",
-        "file images/static-go/Dockerfile: is not sbi's; `--overwrite",
+        "file images/static-go/Dockerfile: is not sbi's; `--adopt` would propose to replace it, `--overwrite",
         "hub.yml: stays",
     ] {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -162,6 +162,23 @@ fn adopting_is_one_pull_request_whose_body_names_every_line_that_goes() {
     }
     assert_nothing_left(&room, "oidc");
     room.check_contract();
+}
+
+#[test]
+fn status_and_update_know_the_pull_request_that_adopts() {
+    let room = room();
+    let run = room.init(&["--auth", "oidc", "--no-watch"]).exited(0);
+    assert!(run.stdout.contains("propose to replace it with `--adopt`"), "{}", run.stdout);
+    let status = room.sbi(&["status"]).exited(0).stdout;
+    assert!(status.contains("sbi apply --adopt") && !status.contains("--overwrite"), "{status}");
+    room.sbi(&["apply", "--yes", "--no-watch", "--adopt"]).exited(0);
+    assert_eq!(repository(&room).pull_requests[0].head, "sbi/adopt");
+    let status = room.sbi(&["status"]).exited(0).stdout;
+    assert!(status.contains("merge pull request #1") && !status.contains("--adopt"), "{status}");
+    let before = room.writes();
+    let update = room.sbi(&["update", "--yes"]).exited(0);
+    assert!(update.stdout.contains("/pull/1 first"), "{}", update.stdout);
+    assert_eq!(room.writes(), before);
 }
 
 #[test]

@@ -50,6 +50,29 @@ fn untouched_files_are_replaced_by_one_pull_request() {
 }
 
 #[test]
+fn the_other_commands_name_it_where_only_a_merge_helps() {
+    let room = edited();
+    let plan = room.sbi(&["plan"]).exited(0);
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = format!(
+        "file {CHECK}: was edited since sbi rendered it, and is rendered differently now; `sbi update` merges both"
+    );
+    assert!(words(&plan.stdout).contains(&told), "{}", plan.stdout);
+    // The rest is replaced as ever.
+    room.sbi(&["apply", "--yes", "--no-watch"]).exited(0);
+    let status = room.sbi(&["status", "--check"]).exited(3);
+    assert!(status.stdout.contains("sbi update"), "{}", status.stdout);
+    room.sbi(UPDATE).exited(0);
+    let open = room.open_request();
+    let status = room.sbi(&["status"]).exited(0);
+    assert!(status.stdout.contains(&format!("review and merge pull request #{}", open.number)), "{}", status.stdout);
+    room.merge_update();
+    room.assert_settled();
+    let plan = room.sbi(&["plan", "--check"]).exited(0);
+    assert!(words(&plan.stdout).contains("was edited since sbi rendered it; `--overwrite"), "{}", plan.stdout);
+}
+
+#[test]
 fn an_edit_survives_and_the_next_base_is_in_the_history() {
     let room = edited();
     let rendered = room.text(CHECK);

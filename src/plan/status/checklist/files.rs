@@ -17,6 +17,9 @@ pub(super) enum Strictness {
     Theirs,
 }
 
+/// Proposes our files in the place of somebody else's, who sees each line that goes.
+pub(super) const ADOPT: &str = " --adopt";
+
 /// An edited file differs by newer pins alone, as Dependabot leaves it.
 pub(super) fn only_pins(ledger: &Ledger<'_>, path: &str) -> bool {
     ledger.question.edits.get(path) == Some(&Ok(true))
@@ -31,12 +34,13 @@ pub(super) fn by_files(
 ) -> Seen<State> {
     ledger.repository()?;
     let converge = &ledger.question.converge;
-    let (mut new, mut differs, mut overwrite, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut new, mut differs, mut flags, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for path in paths {
         let ours = strictness != Strictness::Theirs;
         match ledger.file(path) {
             Some(FileState::Same) => {}
             Some(FileState::New) | None => new.push(*path),
+            Some(FileState::Foreign) if ours && ledger.is_being_adopted() => new.push(*path),
             Some(FileState::Untouched) if strictness == Strictness::Claim => {
                 notes.push(format!("{path} is as an earlier version rendered it"));
             }
@@ -46,12 +50,12 @@ pub(super) fn by_files(
             Some(FileState::Edited) if only_pins(ledger, path) => notes.push(format!("{path} has newer pins")),
             Some(FileState::Edited) => notes.push(format!("{path} was edited since sbi rendered it")),
             Some(state @ (FileState::Deleted | FileState::Foreign)) => {
-                let what = match state {
-                    FileState::Deleted => format!("{path} was deleted"),
-                    _ => format!("{path} is not sbi's"),
+                let (what, flag) = match state {
+                    FileState::Deleted => (format!("{path} was deleted"), format!(" --overwrite {path}")),
+                    _ => (format!("{path} is not sbi's"), ADOPT.to_owned()),
                 };
                 if ours {
-                    overwrite.push(format!(" --overwrite {path}"));
+                    flags.extend((!flags.contains(&flag)).then_some(flag));
                     differs.push(what);
                 } else {
                     notes.push(what);
@@ -60,7 +64,7 @@ pub(super) fn by_files(
         }
     }
     if !differs.is_empty() {
-        return Ok(State::Drifted { differs, mend: format!("{converge}{}", overwrite.concat()) });
+        return Ok(State::Drifted { differs, mend: format!("{converge}{}", flags.concat()) });
     }
     if !new.is_empty() {
         if let Some(waits) = ledger.waits_for_merge() {
@@ -73,6 +77,23 @@ pub(super) fn by_files(
         return Ok(State::Undone { lacks, command: converge.to_string() });
     }
     Ok(State::done(if notes.is_empty() { done() } else { notes.join(", ") }))
+}
+
+/// What brings newer templates and edits together.
+fn merge_edits(ledger: &Ledger<'_>) -> Option<State> {
+    let differs: Vec<String> =
+        ledger.behind().map(|path| format!("{path} was edited, and is rendered differently now")).collect();
+    if differs.is_empty() {
+        return None;
+    }
+    Some(match ledger.open_update() {
+        Some(open) => State::Person {
+            what: format!("review and merge pull request #{}", open.number),
+            url: Some(open.url.clone()),
+            optional: false,
+        },
+        None => State::Drifted { differs, mend: ledger.question.update.to_owned() },
+    })
 }
 
 /// All of them, `sbi.lock` included.
@@ -92,6 +113,9 @@ pub(super) fn all(ledger: &Ledger<'_>) -> Seen<State> {
     }
     if let Some(waits) = ledger.waits_for_merge() {
         return Ok(waits);
+    }
+    if let Some(merge) = merge_edits(ledger) {
+        return Ok(merge);
     }
     let count = |wanted: FileState| ledger.files().filter(|(_, state)| *state == wanted).count();
     let mut parts = vec![format!("{} files as rendered", count(FileState::Same))];

@@ -3,6 +3,7 @@
 use super::super::ledger::Ledger;
 use super::super::time::ago;
 use super::super::{State, Topic};
+use super::files::ADOPT;
 use super::{List, pipeline};
 use crate::model::config::Outlet;
 use crate::model::names::GitTag;
@@ -47,10 +48,17 @@ fn release(ledger: &Ledger<'_>, tag: &GitTag) -> Seen<State> {
     if let Some(waits) = ledger.waits_for_merge() {
         return Ok(waits);
     }
-    if matches!(ledger.file(pipeline::PUBLISH), Some(FileState::Foreign | FileState::Deleted)) {
+    let missing = match ledger.file(pipeline::PUBLISH) {
+        Some(FileState::Foreign) => Some(("is not sbi's, so no release relies on it", ADOPT.to_owned())),
+        Some(FileState::Deleted) => {
+            Some(("was deleted, so no release starts it", format!(" --overwrite {}", pipeline::PUBLISH)))
+        }
+        _ => None,
+    };
+    if let Some((why, flag)) = missing {
         return Ok(State::Drifted {
-            differs: vec![format!("{} is not sbi's, so no release relies on it", pipeline::PUBLISH)],
-            mend: format!("{converge} --overwrite {}", pipeline::PUBLISH),
+            differs: vec![format!("{} {why}", pipeline::PUBLISH)],
+            mend: format!("{converge}{flag}"),
         });
     }
     // The planner waits for files that this run would bring by pull request.
