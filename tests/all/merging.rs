@@ -1,8 +1,9 @@
-//! Three-way merges: of real workflows with generated edits, of the shapes that publishers' files have, and of what is
-//! hard about YAML.
+//! Three-way merges: of real workflows with generated edits, of the shapes that publishers' files have, of what
+//! formatters leave, and of what is hard about YAML.
 
 mod corpus;
 mod edits;
+mod formatters;
 mod habits;
 mod properties;
 mod shapes;

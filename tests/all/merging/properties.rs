@@ -71,7 +71,7 @@ fn all(edits: &[Edit], text: &str) -> Option<String> {
 }
 
 /// What a workflow means: one needed job is a list of one, and nothing where jobs or steps stood is a list of none.
-fn value(text: &str) -> Option<Value> {
+pub(super) fn value(text: &str) -> Option<Value> {
     let mut workflow: Value = serde_yaml_ng::from_str(text).ok()?;
     if let Some(jobs) = workflow.get_mut("jobs").filter(|jobs| jobs.is_null()) {
         *jobs = Value::Mapping(Mapping::new());
