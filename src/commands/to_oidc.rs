@@ -14,8 +14,9 @@ use crate::live::Live;
 use crate::model::config::{Auth, Config, RESCAN_ENVIRONMENT};
 use crate::model::git::CommitId;
 use crate::model::names::GithubRepositoryName;
-use crate::plan::Kept;
+use crate::model::observed::GithubRepository;
 use crate::plan::retirement::{Retirement, plan_retirement, rights};
+use crate::plan::{Kept, Plan};
 use crate::ui::Glyph;
 use crate::ui::report::Who;
 
@@ -85,7 +86,7 @@ async fn retire(
     let prospect = look(live, config, &wishes()).await?;
     let found = prospect.observed.github.repository.as_ref();
     let rescan = found.is_some_and(|found| found.environments.contains_key(RESCAN_ENVIRONMENT));
-    let head = settled(prospect, console)?;
+    let head = settled(prospect, &config.github.repository, console)?;
     let (found, held) = live.observe_former_key(config).await?;
     drop(stage);
     let retirement = Retirement {
@@ -131,15 +132,25 @@ async fn retire(
     console.show_end(&plan, &report, &summary(Vec::new(), plan.waiting.clone()))
 }
 
+/// Names what the key has to wait for.
+fn still_to_change(plan: &Plan, repository: &GithubRepositoryName, found: Option<&GithubRepository>) -> Failure {
+    let lines = plan.nodes().iter().map(|node| node.step.describe());
+    let changes: Vec<String> = lines.map(|line| format!("{} {}: {}", line.kind, line.name, line.detail)).collect();
+    let failure = Failure::new(format!("the access key of {repository} can't go yet: {}", changes.join(", and ")))
+        .hinted("`sbi plan` shows it, `sbi apply` does it; then `sbi rotate-keys --to-oidc` again");
+    match found {
+        Some(found) if found.environments_hidden => failure
+            .hinted("this token may not read every environment: with `environments: read` it may see that all is done"),
+        _ => failure,
+    }
+}
+
 /// The tip of the default branch, when nothing but the key is left to do.
-fn settled(prospect: Prospect, console: &Console) -> Result<CommitId, Failure> {
+fn settled(prospect: Prospect, repository: &GithubRepositoryName, console: &Console) -> Result<CommitId, Failure> {
     let Prospect { mut plan, observed, .. } = prospect;
     console.refuse(std::mem::take(&mut plan.refusals))?;
-    let steps = plan.nodes().len();
-    if steps > 0 {
-        let changes = if steps == 1 { "change" } else { "changes" };
-        return Err(Failure::new(format!("{steps} {changes} to AWS or GitHub come before the access key can go"))
-            .hinted("`sbi plan` shows them, `sbi apply` makes them; then `sbi rotate-keys --to-oidc` again"));
+    if !plan.is_empty() {
+        return Err(still_to_change(&plan, repository, observed.github.repository.as_ref()));
     }
     let head = observed.github.repository.and_then(|repository| repository.head);
     head.ok_or_else(|| Failure::new("the GitHub repository is empty").hinted("`sbi apply` fills it"))

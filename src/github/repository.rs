@@ -197,6 +197,7 @@ impl Github {
             lock,
             secrets,
             environments,
+            environments_hidden: environments_told.is_err(),
             actions,
             branch_rules: BranchRules {
                 pull_request_required: rules.pull_request_required || protection.pull_request_required,

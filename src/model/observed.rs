@@ -190,6 +190,8 @@ pub struct GithubRepository {
     /// Secret name → when it was last written.
     pub secrets: BTreeMap<String, Timestamp>,
     pub environments: BTreeMap<String, Environment>,
+    /// This token may not read all of them: what is not among them may be there.
+    pub environments_hidden: bool,
     /// `None` when this token may not read them.
     pub actions: Option<ActionsPermissions>,
     pub branch_rules: BranchRules,

@@ -161,6 +161,7 @@ fn plan_settings(plan: &mut Plan, desired: &Desired, found: &GithubRepository) {
         }
         None => keep(plan, "Actions settings", "this token may not read them"),
     }
+    let planned = plan.nodes().len();
     for (name, admits) in environments(config, || Known::Now(found.identity.default_branch.clone())) {
         let environment = found.environments.get(name.as_str());
         let policies = environment.and_then(|environment| environment.admits.as_ref());
@@ -168,6 +169,9 @@ fn plan_settings(plan: &mut Plan, desired: &Desired, found: &GithubRepository) {
             let repository = repository.clone();
             plan.add(Step::SetEnvironment { repository, name, exists: environment.is_some(), admits }, []);
         }
+    }
+    if found.environments_hidden && plan.nodes().len() > planned {
+        keep(plan, "environments", "this token may not read all of them: what this run sets may be there already");
     }
 }
 

@@ -227,6 +227,7 @@ fn wanted_repository(desired: &Desired) -> GithubRepository {
         lock: Some(lock),
         secrets: wanted_secrets(desired, Timestamp::UNIX_EPOCH),
         environments: wanted_environments(desired, &identity.default_branch),
+        environments_hidden: false,
         actions: Some(ActionsPermissions {
             enabled: true,
             allowed_actions: None,

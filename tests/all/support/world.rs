@@ -174,6 +174,7 @@ pub(crate) fn fresh_repository(empty: bool) -> GithubRepository {
         lock: None,
         secrets: BTreeMap::new(),
         environments: BTreeMap::new(),
+        environments_hidden: false,
         actions: Some(ActionsPermissions {
             enabled: true,
             allowed_actions: Some("all".into()),
