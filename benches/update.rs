@@ -1,7 +1,10 @@
-//! What `sbi update` costs: calls and time of the whole program beside files that nobody edited, and the time that
-//! deciding takes with up to a hundred images.
+//! What `sbi update` costs: calls and time of the whole program, with every image of the catalogue and beside files that
+//! nobody edited; and the time that deciding takes with up to a hundred images.
 //!
-//! `cargo bench --bench update`
+//! `cargo bench --profile dev --bench update`
+//!
+//! The catalogue is what stands below `images/`. For a hundred, give a copy of the checkout ninety-eight more:
+//! `for n in $(seq 98); do cp -r images/static-go images/static-go-$n; done`
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -34,8 +37,6 @@ const ANSWERS: &[&str] = &[
     "eu-central-1",
     "--ecr-repository",
     REPOSITORY,
-    "--image",
-    "static-go",
     "--release",
     "v1.0.0",
     "--publisher",
@@ -47,10 +48,14 @@ const ANSWERS: &[&str] = &[
 const OLDER: (&str, &str) = ("USER 65532:65532", "USER 65532");
 
 fn main() {
-    println!("the whole program, one update of one image, beside files of somebody else");
-    println!("{:>8} {:>8} {:>8} {:>10}", "others", "edited", "calls", "wall");
-    for (others, edited) in [(0, false), (0, true), (100, false), (100, true), (1000, false), (1000, true)] {
-        run(others, edited);
+    println!("the whole program: one pull request, beside files of somebody else");
+    println!("{:>8} {:>8} {:>8} {:>8} {:>8} {:>10}", "images", "others", "changed", "edited", "calls", "wall");
+    let all: Vec<String> = templates::images().iter().map(|image| image.name.to_string()).collect();
+    let one = vec!["static-go".to_owned()];
+    for (images, others, edited) in
+        [(&one, 0, 0), (&one, 0, 1), (&one, 100, 0), (&one, 1000, 0), (&all, 0, 0), (&all, 0, 1), (&all, 1000, 0)]
+    {
+        run(images, others, edited);
     }
     println!("\ndeciding alone, all files of every image rendered anew");
     println!("{:>8} {:>8} {:>8} {:>8} {:>10}", "images", "edited", "files", "reads", "time");
@@ -61,12 +66,17 @@ fn main() {
     }
 }
 
-/// One run of the binary against the stand-ins.
-fn run(others: usize, edited: bool) {
+/// One run of the binary against the stand-ins, after which every image's Dockerfile is rendered anew in one pull request.
+fn run(images: &[String], others: usize, edited: usize) {
     let aws = AwsStandIn::start(AwsOptions::new("123456789012".parse().unwrap())).unwrap();
     let github = GithubStandIn::start(GithubOptions { login: "acme".into(), ..GithubOptions::default() }).unwrap();
     let registry = RegistryStandIn::start(
-        ["gcr.io/distroless/static-debian13:nonroot", "docker.io/library/golang:1.26-trixie"].map(str::to_owned),
+        [
+            "gcr.io/distroless/static-debian13:nonroot",
+            "gcr.io/distroless/base-nossl-debian13:nonroot",
+            "docker.io/library/golang:1.26-trixie",
+        ]
+        .map(str::to_owned),
     )
     .unwrap();
     let home = tempfile::tempdir().unwrap();
@@ -83,18 +93,28 @@ fn run(others: usize, edited: bool) {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    sbi(&[&["init", "--yes", "--no-watch"], ANSWERS].concat());
-    let dockerfile = "images/static-go/Dockerfile";
+    let named: Vec<&str> = images.iter().flat_map(|image| ["--image", image]).collect();
+    sbi(&[&["init", "--yes", "--no-watch"], ANSWERS, &named].concat());
     let files = github.repository(REPOSITORY).unwrap().files;
     let text = |path: &str| String::from_utf8(files[path].clone()).unwrap();
     let mut lock = Lock::parse(&text(LOCK_FILE)).unwrap();
-    let older = text(dockerfile).replace(OLDER.0, OLDER.1);
-    lock.files.insert(dockerfile.into(), BlobId::of(older.as_bytes()));
-    github.commit_files(REPOSITORY, "main", &[(dockerfile, &older), (LOCK_FILE, &lock.to_text())], "an older version");
-    if edited {
-        let mine = older.replace("WORKDIR /src", "WORKDIR /srv");
-        github.commit_files(REPOSITORY, "main", &[(dockerfile, &mine)], "an edit");
+    let mut older: BTreeMap<String, String> = BTreeMap::new();
+    for image in images {
+        let dockerfile = format!("images/{image}/Dockerfile");
+        let former = text(&dockerfile).replace(OLDER.0, OLDER.1);
+        lock.files.insert(dockerfile.clone(), BlobId::of(former.as_bytes()));
+        older.insert(dockerfile, former);
     }
+    let locked = lock.to_text();
+    let commit = |files: &BTreeMap<String, String>, message: &str| {
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        github.commit_files(REPOSITORY, "main", &files, message);
+    };
+    commit(&older, "an older version");
+    github.commit_files(REPOSITORY, "main", &[(LOCK_FILE, &locked)], "its lock");
+    let mine =
+        older.iter().take(edited).map(|(path, text)| (path.clone(), text.replace("WORKDIR /src", "WORKDIR /srv")));
+    commit(&mine.collect(), "edits");
     let paths: Vec<String> = (0..others).map(|other| format!("images/other-{other}/Dockerfile")).collect();
     let paths: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "FROM scratch\n")).collect();
     github.commit_files(REPOSITORY, "main", &paths, "others");
@@ -102,10 +122,15 @@ fn run(others: usize, edited: bool) {
     let started = Instant::now();
     sbi(&["update", "--yes"]);
     let calls = github.server().log().len() - before;
-    println!("{others:>8} {:>8} {calls:>8} {:>8.2} s", u8::from(edited), started.elapsed().as_secs_f64());
+    let wall = started.elapsed().as_secs_f64();
+    let open: Vec<_> =
+        github.repository(REPOSITORY).unwrap().pull_requests.into_iter().filter(|pull| pull.open).collect();
+    assert_eq!(open.len(), 1, "one pull request");
+    let changed = images.len();
+    println!("{changed:>8} {others:>8} {changed:>8} {edited:>8} {calls:>8} {wall:>8.2} s");
 }
 
-/// The planner by itself. The catalogue has fewer products, so the files of one stand for those of all.
+/// The planner by itself, with the files of one image in the place of those of all.
 fn decided(images: usize, edited: usize) {
     let config = Config::parse(
         r#"
