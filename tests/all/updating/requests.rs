@@ -2,10 +2,10 @@
 
 use sbi::model::git::BlobId;
 use sbi::model::lock::LOCK_FILE;
-use sbi::sandbox::github::{Rules, TokenScopes};
+use sbi::sandbox::github::{GithubOptions, Rules, TokenScopes};
 
 use super::aged::{CHECK, DOCKERFILE, OLDER, README, RESCAN, UPDATE};
-use crate::support::room::{REPOSITORY, Room, ran};
+use crate::support::room::{ANSWERS, REPOSITORY, Room, ran};
 
 fn older() -> Room {
     Room::published().aged(OLDER)
@@ -23,6 +23,15 @@ fn in_conflict() -> Room {
     let room = older();
     room.edit(DOCKERFILE, "USER 65532\n", "USER 1234:1234\n");
     room
+}
+
+/// An older version's, in a private repository of a person with this plan.
+fn private_older(plan: &str) -> Room {
+    let github = GithubOptions { login: "acme".into(), plan: plan.into(), ..GithubOptions::default() };
+    let room = Room::with(github);
+    let answers = ANSWERS.iter().map(|answer| if *answer == "public" { "private" } else { answer });
+    room.sbi(&["init", "--yes", "--no-watch"].into_iter().chain(answers).collect::<Vec<_>>()).exited(0);
+    room.aged(OLDER)
 }
 
 #[test]
@@ -342,13 +351,29 @@ fn without_aws_it_works_and_says_what_it_did_not_see() {
 
 /// The weekly workflow looks with nothing else.
 #[test]
+fn where_a_plan_has_no_drafts_the_title_says_that_there_are_conflicts() {
+    let room = private_older("free");
+    room.edit(DOCKERFILE, "USER 65532\n", "USER 1234:1234\n");
+    room.sbi(UPDATE).exited(0);
+    let open = room.open_request();
+    assert_eq!(
+        (open.draft, open.title.as_str()),
+        (false, "Update what sbi renders to 0.1.0 (not to be merged yet: there are conflicts)")
+    );
+    room.sbi(&["update", "--yes", "--keep", DOCKERFILE]).exited(0);
+    assert_eq!(room.open_request().title, "Update what sbi renders to 0.1.0");
+    room.check_contract();
+}
+
+#[test]
 fn the_token_of_a_workflow_that_only_reads_is_enough_to_look() {
-    let room = edited();
-    room.github.hand_over_to_a_workflow(&["contents=read", "pull_requests=read"]);
-    let mut command = room.command(&["update", "--github", REPOSITORY, "--check"]);
-    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-    let run = ran(command).exited(3);
-    assert!(run.stdout.contains("merged with what was edited"), "{}\n{}", run.stdout, run.stderr);
+    for room in [edited(), private_older("pro")] {
+        room.github.hand_over_to_a_workflow(&["contents: read", "pull requests: read"]);
+        let mut command = room.command(&["update", "--github", REPOSITORY, "--check"]);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        let run = ran(command).exited(3);
+        assert!(run.stdout.contains("replaced, nobody had edited it"), "{}\n{}", run.stdout, run.stderr);
+    }
 }
 
 #[test]
