@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::config::{Auth, Config};
+use super::evaluation::{TRUST_LIMIT, counted_size};
 use super::iam::{Effect, PolicyDocument, Principal, Statement, Values, literal};
 use super::names::{EnvironmentName, RoleName};
 use super::observed::GithubIdentity;
@@ -131,37 +132,49 @@ fn release_refs(config: &Config) -> Vec<String> {
     config.outlets().into_iter().map(|outlet| format!("refs/tags/{}", outlet.tag_pattern)).collect()
 }
 
+/// The same in one pattern, whatever the image: where there are several, each tag is `IMAGE/vX.Y.Z`.
+const ANY_RELEASE: &str = "refs/tags/*/v*";
+
+/// A trust policy that names the releases of each image, or of all of them by one pattern where there are so many that
+/// IAM would not store it. Which image a tag is of is the pipeline's to say either way: the role pushes to all.
+fn fitting(config: &Config, document: impl Fn(Vec<String>) -> PolicyDocument) -> PolicyDocument {
+    let named = document(release_refs(config));
+    if counted_size(&named.to_json()) <= TRUST_LIMIT { named } else { document(vec![ANY_RELEASE.to_owned()]) }
+}
+
 /// Who may assume the publishing role: jobs of exactly this repository, in exactly this context.
 #[must_use]
 pub fn trust_policy(config: &Config, subject: &SubjectContext, github: &GithubIdentity) -> PolicyDocument {
-    let refs = release_refs(config);
-    let statement = trusting("Publish", config, github).when("StringLike", &claim("ref"), Values::new(refs.clone()));
-    PolicyDocument::new(vec![match subject {
-        SubjectContext::Environment(name) => {
-            let subject = format!("{}:environment:{name}", github.subject_prefix);
-            statement.when("StringEquals", &claim("sub"), Values::one(subject))
-        }
-        SubjectContext::ReleaseTag => statement.when("StringLike", &claim("sub"), subjects(github, &refs)),
-    }])
+    fitting(config, |refs| {
+        let statement =
+            trusting("Publish", config, github).when("StringLike", &claim("ref"), Values::new(refs.clone()));
+        PolicyDocument::new(vec![match subject {
+            SubjectContext::Environment(name) => {
+                let subject = format!("{}:environment:{name}", github.subject_prefix);
+                statement.when("StringEquals", &claim("sub"), Values::one(subject))
+            }
+            SubjectContext::ReleaseTag => statement.when("StringLike", &claim("sub"), subjects(github, &refs)),
+        }])
+    })
 }
 
 /// Who may assume the reading role: jobs of exactly this repository that run on one of these refs and in no
 /// environment. A pull request's subject is none of them.
 #[must_use]
 pub fn reading_trust_policy(config: &Config, on: &BTreeSet<ReadingRef>, github: &GithubIdentity) -> PolicyDocument {
-    let refs: Vec<String> = on
-        .iter()
-        .flat_map(|on| match on {
-            ReadingRef::ReleaseTag => release_refs(config),
-            ReadingRef::DefaultBranch => vec![format!("refs/heads/{}", literal(&github.default_branch))],
-        })
-        .collect();
-    let statement = trusting("Read", config, github).when("StringLike", &claim("sub"), subjects(github, &refs)).when(
-        "StringLike",
-        &claim("ref"),
-        Values::new(refs),
-    );
-    PolicyDocument::new(vec![statement])
+    fitting(config, |releases| {
+        let refs: Vec<String> = on
+            .iter()
+            .flat_map(|on| match on {
+                ReadingRef::ReleaseTag => releases.clone(),
+                ReadingRef::DefaultBranch => vec![format!("refs/heads/{}", literal(&github.default_branch))],
+            })
+            .collect();
+        let statement = trusting("Read", config, github)
+            .when("StringLike", &claim("sub"), subjects(github, &refs))
+            .when("StringLike", &claim("ref"), Values::new(refs));
+        PolicyDocument::new(vec![statement])
+    })
 }
 
 fn claim(name: &str) -> String {

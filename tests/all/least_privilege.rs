@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sbi::model::config::{Auth, Visibility};
 use sbi::model::config::{AwsSection, Config, EcrSection, GithubSection, PublishSection, PublisherSection};
+use sbi::model::evaluation::problems_in_trust_policy;
 use sbi::model::iam::PolicyDocument;
 use sbi::model::identity::{
     Purpose, ReadingRef, SubjectContext, provider_arn, publishing_policy, reading_trust_policy, trust_policy,
@@ -545,6 +546,43 @@ fn with_two_images_the_publishing_roles_trust_opens_on_their_tags_only() {
         let verdicts = judge.trust(&[trust], &tokens).remove(0);
         for ((reference, expected), verdict) in refs.iter().zip(verdicts) {
             assert_eq!(verdict, *expected, "{context:?} {reference}");
+        }
+    }
+}
+
+/// IAM stores no more than 2,048 characters of a trust policy: the tags of many images are one pattern.
+#[test]
+fn with_a_hundred_images_trust_opens_on_tags_of_images_only_and_iam_stores_it() {
+    let names: Vec<String> = (0..100).map(|number| format!("static-go-{number}")).collect();
+    let mut config = config("us-east-1");
+    config.publish.images = names.iter().map(|name| ImageName::new(name).unwrap()).collect();
+    let Some(judge) = Judge::of(&config) else { return };
+    let reading = [ReadingRef::ReleaseTag, ReadingRef::DefaultBranch].into();
+    let published = |context: &SubjectContext| trust_policy(&config, context, &identity());
+    let in_environment = SubjectContext::Environment(EnvironmentName::new("publish").unwrap());
+    for (what, trust, context) in [
+        ("by tag", published(&SubjectContext::ReleaseTag), None),
+        ("in an environment", published(&in_environment), Some("environment:publish")),
+        ("reading", reading_trust_policy(&config, &reading, &identity()), None),
+    ] {
+        assert_eq!(problems_in_trust_policy(&trust), Vec::<String>::new(), "{what}");
+        let refs = [
+            ("refs/tags/static-go-7/v1.0.0", true),
+            ("refs/tags/static-go-99/v1.0.0", true),
+            ("refs/tags/v1.0.0", false),
+            ("refs/heads/static-go-7/v1.0.0", false),
+            ("refs/heads/main", what == "reading"),
+            ("refs/heads/other", false),
+            ("refs/pull/1/merge", false),
+        ];
+        let job = |reference: &str| {
+            let context = context.map_or_else(|| format!("ref:{reference}"), str::to_owned);
+            token(&format!("repo:acme@7/base@9:{context}"), &[("ref", reference)])
+        };
+        let tokens: Vec<WebIdentity> = refs.iter().map(|(reference, _)| job(reference)).collect();
+        let verdicts = judge.trust(&[value(&trust)], &tokens).remove(0);
+        for ((reference, expected), verdict) in refs.iter().zip(verdicts) {
+            assert_eq!(verdict, *expected, "{what} {reference}");
         }
     }
 }

@@ -610,6 +610,22 @@ fn the_callers_own_identity_is_never_changed() {
 }
 
 #[test]
+fn more_images_than_iam_stores_a_policy_for_are_refused_before_anything() {
+    let names: Vec<String> = (0..200).map(|number| format!("static-go-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (auth, fits, too_many) in [(Auth::AccessKey, 20, 30), (Auth::Oidc, 100, 200)] {
+        let plan = plan_setup(&desired_of(auth, &names[..fits]), &nothing());
+        assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
+        let plan = plan_setup(&desired_of(auth, &names[..too_many]), &nothing());
+        let told = plan.refusals.first().map(ToString::to_string).unwrap_or_default();
+        assert!(
+            told.starts_with(&format!("{too_many} images are too many for one identity: the policy of ")),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn a_taken_version_is_never_reused_and_the_next_free_one_is_offered() {
     let (desired, mut observed) = set_up(Auth::Oidc);
     let repository = observed.github.repository.as_mut().unwrap();

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use super::github::Ground;
 use super::{keep, owned_by};
 use crate::failure::Failure;
+use crate::model::config::Config;
 use crate::model::desired::Desired;
+use crate::model::evaluation::{ROLE_INLINE_LIMIT, USER_INLINE_LIMIT, counted_size};
 use crate::model::iam::PolicyDocument;
 use crate::model::identity::{OIDC_AUDIENCE, OIDC_ISSUER, Purpose, provider_arn, publishing_policy};
 use crate::model::observed::{KeyFacts, Observed, Role, User};
@@ -59,6 +61,10 @@ fn plan_role(
     let name = purpose.role(config);
     let arn = config.iam_arn(&format!("role/{name}"));
     let document = purpose.policy(config);
+    if let Some(refusal) = too_many_images(config, &document, (name.as_str(), ROLE_INLINE_LIMIT)) {
+        plan.refusals.push(refusal);
+        return None;
+    }
     let repositories = config.ecr_repositories();
     let before = before.iter().copied();
     let Some(found) = found else {
@@ -102,12 +108,29 @@ fn plan_role(
     marking
 }
 
+/// What IAM would not store is refused before anything is made.
+fn too_many_images(config: &Config, document: &PolicyDocument, (who, limit): (&str, usize)) -> Option<Failure> {
+    let size = counted_size(&document.to_json());
+    (size > limit).then(|| {
+        let images = config.publish.images.len();
+        Failure::usage(format!(
+            "{images} images are too many for one identity: the policy of {who} would have {size} characters, and IAM \
+             takes {limit}"
+        ))
+        .hinted("publish some of them from another GitHub repository")
+    })
+}
+
 /// Returns what `plan_roles` does.
 pub(super) fn plan_user(plan: &mut Plan, desired: &Desired, observed: &Observed, ground: &Ground) -> Vec<StepId> {
     let config = &desired.config;
     let name = config.user();
     let arn = config.iam_arn(&format!("user/{name}"));
     let document = publishing_policy(config);
+    if let Some(refusal) = too_many_images(config, &document, (name.as_str(), USER_INLINE_LIMIT)) {
+        plan.refusals.push(refusal.hinted("or publish by OIDC: `--auth oidc`; a role takes five times as much"));
+        return Vec::new();
+    }
     let repositories = config.ecr_repositories();
     let found = observed.github.repository.as_ref();
     let written = found.and_then(|repository| repository.secrets.get(ACCESS_KEY_SECRET).copied());
