@@ -145,6 +145,7 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     escape::check_publisher_name(&config.publisher.name)?;
     escape::check_contact(&config.publisher.security_contact)?;
 
+    let filler = Filler::new(config, &chosen)?;
     let mut files = vec![RenderedFile { path: CONFIG_FILE.into(), text: config.to_text() }];
     let access = (config.publish.auth == Auth::Oidc).then_some((ACCESS_WORKFLOW, ACCESS));
     let templates = [
@@ -160,12 +161,12 @@ pub fn render(config: &Config, pins: &Pins) -> Result<Vec<RenderedFile>, Failure
     let key_age = config.publish.key_max_age_days.map(|_| (KEY_AGE_WORKFLOW, KEY_AGE));
     let update = config.publish.update_program.as_ref().map(|_| (UPDATE_WORKFLOW, UPDATE));
     for (path, template) in templates.into_iter().chain(access).chain(key_age).chain(update) {
-        files.push(RenderedFile { path: path.into(), text: fill(config, &chosen, first, path, template)? });
+        files.push(RenderedFile { path: path.into(), text: filler.fill(first, path, template)? });
     }
     for product in &chosen.products {
         for (name, text) in &product.files {
             let (name, text) = match name.strip_suffix(".j2") {
-                Some(name) => (name, fill(config, &chosen, product, name, text)?),
+                Some(name) => (name, filler.fill(product, name, text)?),
                 None => (*name, (*text).to_owned()),
             };
             files.push(RenderedFile { path: format!("images/{}/{name}", product.name), text });
@@ -184,7 +185,7 @@ pub fn release_notes(config: &Config, image: &ImageName) -> String {
     // A config that can't be rendered is refused by `render`, before any release is planned.
     let filled = Chosen::of(config, &Pins::default()).ok().and_then(|chosen| {
         let product = chosen.products.iter().find(|product| product.name == *image)?;
-        fill(config, &chosen, product, "release notes", RELEASE_NOTES).ok()
+        Filler::new(config, &chosen).ok()?.fill(product, "release notes", RELEASE_NOTES).ok()
     });
     tidy(&filled.unwrap_or_else(|| RELEASE_MARKER.into()))
 }
@@ -248,66 +249,87 @@ fn architectures(config: &Config, products: &[Product]) -> Result<Vec<Architectu
     Ok(sorted)
 }
 
-/// `product` is the image whose folder the text is for; a file of the whole repository gets the first one.
-fn fill(config: &Config, chosen: &Chosen, product: &Product, name: &str, template: &str) -> Result<String, Failure> {
-    let failed = |error: minijinja::Error| Failure::new(format!("the template of `{name}` is broken")).caused_by(error);
-    let pins = catalogue::pins();
-    let mut environment = environment().map_err(failed)?;
-    let digests = chosen.pins.clone();
-    environment.add_filter("pinned", move |reference: String| digests.pinned(&reference));
-    let actions = pins.actions;
-    environment.add_function("action", move |action: String, path: Option<String>| {
-        let pin = actions.get(&action).ok_or_else(|| {
-            minijinja::Error::new(ErrorKind::InvalidOperation, format!("`{action}` is not in the catalogue"))
-        })?;
-        let path = path.map(|path| format!("/{path}")).unwrap_or_default();
-        // The comment is the last thing of the line, so that Dependabot renews both together.
-        Ok::<_, minijinja::Error>(format!("{action}{path}@{} # {}", pin.commit, pin.tag))
-    });
-    let environment_name = config.publish.environment.as_ref().map(|name| name.as_str());
-    let outside = if environment_name.is_none() { " # zizmor: ignore[secrets-outside-env]" } else { "" };
-    let images: Vec<Value> = chosen.products.iter().map(|product| image_context(config, product)).collect();
-    let runner = |one: &Architecture| context! { arch => one.as_str(), runner => one.runner() };
-    let context = context! {
-        several => images.len() > 1,
-        images => images,
-        image => image_context(config, product),
-        architectures => chosen.architectures.iter().map(runner).collect::<Vec<_>>(),
-        trivy => Value::from(Serde(&pins.trivy)),
-        cosign => Value::from(Serde(&pins.cosign)),
-        buildkit => Value::from(Serde(&pins.buildkit)),
-        publisher => context! { name => config.publisher.name.as_str() },
-        contact => escape::contact_link(&config.publisher.security_contact),
-        repository => config.github.repository.to_string(),
-        registry => config.ecr_registry(),
-        ecr_repository => config.ecr_repository_of(&product.name).as_str(),
-        region => config.aws.region.as_str(),
-        publish_role_arn => config.iam_arn(&format!("role/{}", config.role())),
-        read_role_arn => config.iam_arn(&format!("role/{}", config.read_role())),
-        release => config.publish.release.as_str(),
-        private => config.github.visibility == Visibility::Private,
-        oidc => config.publish.auth == Auth::Oidc,
-        signing => config.signs(),
-        user => config.user().as_str(),
-        key_max_age => config.publish.key_max_age_days,
-        update_program => config.publish.update_program.as_ref().map(|program| context! {
-            url => program.url(), sha256 => program.sha256(),
-        }),
-        environment => environment_name,
-        outside => outside,
-    };
-    environment.render_str(template, context).map_err(failed)
+/// Fills templates for one configuration. What all texts share is made once: a repository may have many images.
+struct Filler<'a> {
+    config: &'a Config,
+    chosen: &'a Chosen,
+    environment: Environment<'static>,
+    pins: catalogue::Pins,
+    /// What each image's texts are told, in the order of `publish.images`.
+    images: Vec<Value>,
+}
+
+impl<'a> Filler<'a> {
+    /// # Errors
+    /// When what templates may call can't be set up.
+    fn new(config: &'a Config, chosen: &'a Chosen) -> Result<Self, Failure> {
+        let pins = catalogue::pins();
+        let mut environment =
+            environment().map_err(|error| Failure::new("templates can't be filled").caused_by(error))?;
+        let digests = chosen.pins.clone();
+        environment.add_filter("pinned", move |reference: String| digests.pinned(&reference));
+        let actions = pins.actions.clone();
+        environment.add_function("action", move |action: String, path: Option<String>| {
+            let pin = actions.get(&action).ok_or_else(|| {
+                minijinja::Error::new(ErrorKind::InvalidOperation, format!("`{action}` is not in the catalogue"))
+            })?;
+            let path = path.map(|path| format!("/{path}")).unwrap_or_default();
+            // The comment is the last thing of the line, so that Dependabot renews both together.
+            Ok::<_, minijinja::Error>(format!("{action}{path}@{} # {}", pin.commit, pin.tag))
+        });
+        let images = chosen.products.iter().map(|product| image_context(config, product)).collect();
+        Ok(Self { config, chosen, environment, pins, images })
+    }
+
+    /// `product` is the image whose folder the text is for; a file of the whole repository gets the first one.
+    fn fill(&self, product: &Product, name: &str, template: &str) -> Result<String, Failure> {
+        let Self { config, chosen, pins, images, .. } = self;
+        let environment_name = config.publish.environment.as_ref().map(|name| name.as_str());
+        let outside = if environment_name.is_none() { " # zizmor: ignore[secrets-outside-env]" } else { "" };
+        let runner = |one: &Architecture| context! { arch => one.as_str(), runner => one.runner() };
+        let context = context! {
+            several => images.len() > 1,
+            images => images,
+            image => image_context(config, product),
+            architectures => chosen.architectures.iter().map(runner).collect::<Vec<_>>(),
+            trivy => Value::from(Serde(&pins.trivy)),
+            cosign => Value::from(Serde(&pins.cosign)),
+            buildkit => Value::from(Serde(&pins.buildkit)),
+            publisher => context! { name => config.publisher.name.as_str() },
+            contact => escape::contact_link(&config.publisher.security_contact),
+            repository => config.github.repository.to_string(),
+            registry => config.ecr_registry(),
+            ecr_repository => config.ecr_repository_of(&product.name).as_str(),
+            region => config.aws.region.as_str(),
+            publish_role_arn => config.iam_arn(&format!("role/{}", config.role())),
+            read_role_arn => config.iam_arn(&format!("role/{}", config.read_role())),
+            release => config.publish.release.as_str(),
+            private => config.github.visibility == Visibility::Private,
+            oidc => config.publish.auth == Auth::Oidc,
+            signing => config.signs(),
+            user => config.user().as_str(),
+            key_max_age => config.publish.key_max_age_days,
+            update_program => config.publish.update_program.as_ref().map(|program| context! {
+                url => program.url(), sha256 => program.sha256(),
+            }),
+            environment => environment_name,
+            outside => outside,
+        };
+        self.environment
+            .render_str(template, context)
+            .map_err(|error| Failure::new(format!("the template of `{name}` is broken")).caused_by(error))
+    }
 }
 
 /// What the catalogue says about an image, and how it leaves this repository.
 fn image_context(config: &Config, product: &Product) -> Value {
     let repository = config.ecr_repository_of(&product.name);
-    let outlet = config.outlets().into_iter().find(|outlet| outlet.image == product.name);
+    let outlet = config.outlet_of(&product.name);
     context! {
         ecr_repository => repository.as_str(),
         uri => format!("{}/{repository}", config.ecr_registry()),
-        tag => outlet.as_ref().map(|outlet| outlet.tag.to_string()),
-        tag_pattern => outlet.as_ref().map(|outlet| outlet.tag_pattern.as_str()),
+        tag => outlet.tag.to_string(),
+        tag_pattern => outlet.tag_pattern.as_str(),
         docker_folders => folders_with(product, "Dockerfile"),
         go_folders => folders_with(product, "go.mod"),
         ..product.context(&config.github.repository)

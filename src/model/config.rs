@@ -309,17 +309,19 @@ impl Config {
     /// Every image with its tag and its ECR repository, in the order of `publish.images`.
     #[must_use]
     pub fn outlets(&self) -> Vec<Outlet> {
-        let several = self.publish.images.len() > 1;
-        let outlet = |image: &ImageName| {
-            let prefix = several.then(|| image.clone());
-            Outlet {
-                image: image.clone(),
-                ecr_repository: self.ecr_repository_of(image),
-                tag_pattern: prefix.as_ref().map_or_else(|| "v*".into(), |prefix| format!("{prefix}/v*")),
-                tag: GitTag::new(prefix, self.publish.release.clone()),
-            }
-        };
-        self.publish.images.iter().map(outlet).collect()
+        self.publish.images.iter().map(|image| self.outlet_of(image)).collect()
+    }
+
+    /// One image with its tag and its ECR repository.
+    #[must_use]
+    pub fn outlet_of(&self, image: &ImageName) -> Outlet {
+        let prefix = (self.publish.images.len() > 1).then(|| image.clone());
+        Outlet {
+            image: image.clone(),
+            ecr_repository: self.ecr_repository_of(image),
+            tag_pattern: prefix.as_ref().map_or_else(|| "v*".into(), |prefix| format!("{prefix}/v*")),
+            tag: GitTag::new(prefix, self.publish.release.clone()),
+        }
     }
 
     /// Every image's ECR repository, in the order of `publish.images`.

@@ -146,7 +146,7 @@ pub(super) struct Pins {
     pub(super) buildkit: BuildkitPin,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ActionPin {
     pub(super) tag: String,

@@ -1,8 +1,8 @@
 //! Decides about every file, wherever its texts come from: once, or twice where newer pins change what is rendered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::rules::asking;
+use super::rules::{asking, other_renders};
 use crate::commands::desire;
 use crate::failure::Failure;
 use crate::model::action_pin::ActionPin;
@@ -47,6 +47,9 @@ pub(super) struct Decided {
     pub(super) pins: Vec<String>,
 }
 
+/// What is wanted, and other renders of it.
+type Rendered<'a> = (&'a Desired, &'a BTreeMap<BlobId, String>);
+
 impl Scene<'_> {
     /// `texts` are those at hand; with `pins`, newer ones are asked for.
     ///
@@ -59,20 +62,22 @@ impl Scene<'_> {
         pins: bool,
         source: &mut impl Source,
     ) -> Result<Decided, Failure> {
-        self.read(&desired, pins, &mut texts, source).await?;
-        let update = self.ask(&desired, |question| decide(question, self.there, &texts));
+        let renders = other_renders(&desired);
+        self.read((&desired, &renders), pins, &mut texts, source).await?;
+        let update = self.ask((&desired, &renders), |question| decide(question, self.there, &texts));
         if !pins {
             return Ok(Decided { desired, update, pins: Vec::new() });
         }
-        let actions = self.ask(&desired, |question| pins_in_use(question, self.there, &texts, &update));
+        let actions = self.ask((&desired, &renders), |question| pins_in_use(question, self.there, &texts, &update));
         let newer = source.newest_pins(&actions, &desired.images).await?;
         // Base images are rendered with their digests, so they are rendered and decided about once more.
         let mut images = desired.images.clone();
         newer.images.iter().for_each(|change| images.insert(change.reference.clone(), change.to.clone()));
         let settings = desire::Wishes { environment_settled: true, ..desire::Wishes::default() };
         let desired = desire::desire(desired.config, images, &settings)?;
-        self.read(&desired, pins, &mut texts, source).await?;
-        let update = self.ask(&desired, |question| {
+        let renders = other_renders(&desired);
+        self.read((&desired, &renders), pins, &mut texts, source).await?;
+        let update = self.ask((&desired, &renders), |question| {
             let mut update = decide(question, self.there, &texts);
             renew(question, self.there, &texts, &newer, &mut update);
             update
@@ -80,21 +85,21 @@ impl Scene<'_> {
         Ok(Decided { desired, update, pins: told(&newer) })
     }
 
-    fn ask<T>(&self, desired: &Desired, then: impl FnOnce(&Question<'_>) -> T) -> T {
-        asking(desired, self.settled, self.earlier, self.repository, then)
+    fn ask<T>(&self, (desired, renders): Rendered<'_>, then: impl FnOnce(&Question<'_>) -> T) -> T {
+        asking(desired, renders, self.settled, self.earlier, self.repository, then)
     }
 
     /// Reads what is needed and not read yet.
     async fn read(
         &self,
-        desired: &Desired,
+        rendered: Rendered<'_>,
         pins: bool,
         texts: &mut Texts,
         source: &mut impl Source,
     ) -> Result<(), Failure> {
-        let mut wanted = self.ask(desired, |question| needed(question, self.there));
+        let mut wanted = self.ask(rendered, |question| needed(question, self.there));
         if pins {
-            wanted.extend(self.ask(desired, |question| renewable(question, self.there)));
+            wanted.extend(self.ask(rendered, |question| renewable(question, self.there)));
         }
         wanted.retain(|id| !texts.contains_key(id));
         if !wanted.is_empty() {

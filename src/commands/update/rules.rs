@@ -12,22 +12,23 @@ use crate::model::pins::Pins;
 use crate::plan::update::{Choice, Question, Rules, Settled, TrustNeeds};
 use crate::templates;
 
-/// Asks `then` the question that `desired` puts; `repository` tells whose tokens the jobs get.
+/// Asks `then` the question that `desired` puts; `renders` are its `other_renders`, and `repository` tells whose tokens
+/// the jobs get.
 pub(super) fn asking<T>(
     desired: &Desired,
+    renders: &BTreeMap<BlobId, String>,
     settled: &Settled,
     remembered: &[Choice],
     repository: Option<&GithubRepository>,
     then: impl FnOnce(&Question<'_>) -> T,
 ) -> T {
-    let renders = other_renders(&desired.config, &desired.images);
     let trust = |files: &[RenderedFile]| trust(&desired.config, files);
     then(&Question {
         desired,
         moved: templates::MOVED,
         settled,
         remembered,
-        renders: &renders,
+        renders,
         rules: Rules { merge: &merge::merge, check: &merge::checks::check, trust: &trust, repository },
     })
 }
@@ -37,8 +38,9 @@ fn trust(config: &Config, files: &[RenderedFile]) -> Result<TrustNeeds, Failure>
 }
 
 /// The files as they come out with these digests and with none: a base may be one of them.
-fn other_renders(config: &Config, pins: &Pins) -> BTreeMap<BlobId, String> {
+pub(super) fn other_renders(desired: &Desired) -> BTreeMap<BlobId, String> {
     let without = Pins::default();
-    let renders = [pins, &without].into_iter().filter_map(|pins| templates::render(config, pins).ok());
+    let each = [&desired.images, &without].into_iter();
+    let renders = each.filter_map(|pins| templates::render(&desired.config, pins).ok());
     renders.flatten().map(|file| (file.blob_id(), file.text)).collect()
 }
