@@ -51,7 +51,7 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
         console.show_update(&looked.prospectus(), true)?;
         let proposes = !looked.plan.is_empty();
         console.refuse(looked.plan.refusals)?;
-        return conclusion(&looked.update, proposes);
+        return conclusion(&looked.update, proposes, "`sbi update` opens a pull request with it");
     }
     let guard = Guard::take(console, COMMAND, &repository)?;
     let changed = Box::pin(change(live, &repository, &wishes, global.yes, &guard)).await;
@@ -82,11 +82,11 @@ fn repository(arguments: &UpdateArgs, here: Option<&Config>, path: &Path) -> Res
     }
 }
 
-/// `proposes`: a run without `--check` would change something about the pull request.
+/// `proposes`: a run without `--check` would change something about the pull request. `next` is what to type.
 ///
 /// # Errors
 /// `ChangesPending` when this version has something that the files lack, or a pull request has become pointless.
-fn conclusion(update: &Update, proposes: bool) -> Result<(), Failure> {
+fn conclusion(update: &Update, proposes: bool, next: &str) -> Result<(), Failure> {
     if !update.is_pending() {
         let pointless = Failure::new("the open pull request has become pointless").because(Cause::ChangesPending);
         return if proposes { Err(pointless.hinted("`sbi update` closes it")) } else { Ok(()) };
@@ -101,7 +101,7 @@ fn conclusion(update: &Update, proposes: bool) -> Result<(), Failure> {
             format!("this version would change {}, and has {}", count(changed, "file"), count(conflicts, "conflict"))
         }
     };
-    Err(Failure::new(text).because(Cause::ChangesPending).hinted("`sbi update` opens a pull request with it"))
+    Err(Failure::new(text).because(Cause::ChangesPending).hinted(next))
 }
 
 async fn change(

@@ -94,7 +94,7 @@ fn print_file(
     let from = file.from.as_ref().map(|from| format!(", moved from {from}")).unwrap_or_default();
     let head = format!("  {}", style.paint(paint, sign));
     paragraph(&head, 4, &format!("{}: {}{from}", harmless(&file.path), in_words(&file.decision)), style, w)?;
-    if file.decision.is_change() {
+    if file.decision.is_change() && file.decision.is_of_a_template() {
         for reason in told.reasons.get(&file.path).into_iter().flatten() {
             paragraph("", 6, &harmless(reason), style, w)?;
         }
@@ -307,7 +307,7 @@ impl FileJson {
             path: file.path.clone(),
             from: file.from.clone(),
             decision: file.decision.word().replace(' ', "_"),
-            reasons: if file.decision.is_change() {
+            reasons: if file.decision.is_change() && file.decision.is_of_a_template() {
                 reasons.get(&file.path).cloned().unwrap_or_default()
             } else {
                 Vec::new()

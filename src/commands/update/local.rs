@@ -72,7 +72,11 @@ pub(super) async fn run(global: &GlobalFlags, arguments: &UpdateArgs, console: &
     console.show_update(&prospectus, arguments.check)?;
     console.refuse(unknown_paths(&update, &settled))?;
     if arguments.check {
-        return conclusion(&update, false);
+        return conclusion(
+            &update,
+            false,
+            "`sbi update --local` writes it here; `sbi update` opens a pull request with it",
+        );
     }
     // Programs are told once it is done.
     let tell = || if console.is_human() { Ok(()) } else { console.show_update(&prospectus, true) };

@@ -203,7 +203,7 @@ fn change(story: &Story<'_>, file: &FileUpdate) -> String {
         | Decision::Abandoned => String::new(),
     };
     let from = file.from.as_ref().map(|from| format!(", moved from {}", code(from))).unwrap_or_default();
-    let reasons = story.reasons.get(&file.path).into_iter().flatten();
+    let reasons = story.reasons.get(&file.path).filter(|_| file.decision.is_of_a_template()).into_iter().flatten();
     let why: String = reasons.map(|reason| format!(" {}", sentence(reason))).collect();
     let mut text = format!("- {}: {what}{from}.{why}", code(&file.path));
     if let Decision::Merged(edits) | Decision::Caught(edits) = &file.decision {

@@ -182,6 +182,12 @@ impl Decision {
         }
     }
 
+    /// Whether a newer template is what it brings or waits with; newer pins are none.
+    #[must_use]
+    pub fn is_of_a_template(&self) -> bool {
+        !matches!(self, Self::Renewed)
+    }
+
     /// Whether something reaches the default branch by it.
     #[must_use]
     pub fn is_change(&self) -> bool {

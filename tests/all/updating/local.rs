@@ -89,6 +89,7 @@ fn it_writes_what_a_pull_request_would_have_and_needs_no_network() {
     clone.commit();
     let check = clone.sbi(&["--check"]).exited(3);
     assert!(check.stdout.contains("0.0.9 → 0.1.0"), "{}", check.stdout);
+    assert!(check.stderr.contains("`sbi update --local` writes it here"), "{}", check.stderr);
     assert_eq!(clone.changed(), Vec::<String>::new());
     let run = clone.sbi(&[]).exited(0);
     assert!(run.stderr.contains("written"), "{}", run.stderr);

@@ -56,6 +56,8 @@ fn newer_pins_come_with_the_pull_request_and_later_runs_know_it() {
         "a new major version",
         "pin: gcr.io/distroless/static-debian13:nonroot",
         "left as it is",
+        // No template of it changed, so no reason of one is told.
+        "rescan.yml`: newer pins, and nothing else.\n",
     ] {
         assert!(open.body.contains(text), "{text:?} is not in\n{}", open.body);
     }
