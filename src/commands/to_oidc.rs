@@ -140,7 +140,7 @@ fn still_to_change(plan: &Plan, repository: &GithubRepositoryName, found: Option
         .hinted("`sbi plan` shows it, `sbi apply` does it; then `sbi rotate-keys --to-oidc` again");
     match found {
         Some(found) if found.environments_hidden => failure
-            .hinted("this token may not read every environment: with `environments: read` it may see that all is done"),
+            .hinted("this token may not read every environment: with `actions: read` it may see that all is done"),
         _ => failure,
     }
 }
