@@ -187,6 +187,8 @@ fn a_list_of_which_only_the_key_is_left_stays_so_and_that_is_told() {
     assert_eq!(clean(&workflow(both), &workflow(&commented), &workflow("")), workflow(""));
     let changed = both.replacen("run: b", "run: c", 1);
     assert_eq!(conflict(&workflow(both), &workflow(&changed), &workflow("")), ["jobs.a.steps"]);
+    let added = format!("{both}      - name: verify\n        run: c\n");
+    assert_eq!(conflict(&workflow(both), &workflow(&added), &workflow("")), ["jobs.a.steps"]);
 }
 
 #[test]
