@@ -173,7 +173,12 @@ fn what_goes_leaves_no_gap() {
 fn a_list_of_which_each_side_deletes_the_rest_of_the_other_is_an_empty_list() {
     let both = "steps:\n  - name: sign in\n  - name: push\nb: 1\n";
     let ours = "steps:\n  - name: push\nb: 1\n";
-    assert_eq!(clean(both, ours, "steps:\n  - name: sign in\nb: 2\n"), "steps: []\nb: 2\n");
+    let theirs = "steps:\n  - name: sign in\nb: 2\n";
+    assert_eq!(clean(both, ours, theirs), "steps: []\nb: 2\n");
+    let commented = |text: &str| text.replacen("steps:", "steps: # why", 1);
+    assert_eq!(clean(both, &commented(ours), theirs), "steps: [] # why\nb: 2\n");
+    assert_eq!(clean(&commented(both), &commented(ours), &commented(theirs)), "steps: [] # why\nb: 2\n");
+    assert_eq!(clean(&commented(both), &commented(ours), theirs), "steps: []\nb: 2\n");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Writes what we added beside the sibling that it stands behind in ours.
 
 use super::collections::Family;
-use super::{Place, Weave, Written};
+use super::{Place, Three, Weave, Written};
 use crate::merge::workflow::align::{Alignment, Anchor};
 use crate::merge::workflow::text::{scalar, shifted};
 use crate::merge::workflow::tree::Child;
@@ -51,16 +51,25 @@ impl Weave<'_> {
             return self.replace_whole(three, place);
         }
         if added.is_empty() {
-            let end = match three.theirs.value.is_block_collection() {
-                true => self.theirs.end(three.theirs),
-                false => three.theirs.value.range.end,
-            };
             let nothing = if is_list { " []" } else { " {}" };
-            self.edits.replace(place.shown(), three.theirs.colon..end, nothing);
+            let (end, comment) = match three.theirs.value.is_block_collection() {
+                // With what stands behind the key: ours where it is new, theirs as it was.
+                true => (self.theirs.end(three.theirs), self.comment_behind(three)),
+                false => (three.theirs.value.range.end, None),
+            };
+            let comment = comment.map_or_else(String::new, |comment| format!(" {comment}"));
+            self.edits.replace(place.shown(), three.theirs.colon..end, format!("{nothing}{comment}"));
         } else {
             self.conflict(three, place, "nothing of it is left beside what this version adds");
         }
         Written::Whole
+    }
+
+    /// The comment behind a key: ours, unless it is an old one that the publisher took out.
+    fn comment_behind(&self, three: Three<'_>) -> Option<String> {
+        let (ours, theirs) = (self.ours.tail_text(three.ours), self.theirs.tail_text(three.theirs));
+        let base = three.base.and_then(|base| self.base.tail_text(base));
+        ours.filter(|_| ours != base || ours == theirs).map(str::to_owned)
     }
 
     /// `needs: build` becomes `needs: [build, test]`.
