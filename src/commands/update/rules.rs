@@ -39,8 +39,6 @@ fn trust(config: &Config, files: &[RenderedFile]) -> Result<TrustNeeds, Failure>
 
 /// The files as they come out with these digests and with none: a base may be one of them.
 pub(super) fn other_renders(desired: &Desired) -> BTreeMap<BlobId, String> {
-    let without = Pins::default();
-    let each = [&desired.images, &without].into_iter();
-    let renders = each.filter_map(|pins| templates::render(&desired.config, pins).ok());
-    renders.flatten().map(|file| (file.blob_id(), file.text)).collect()
+    let without = templates::render(&desired.config, &Pins::default()).unwrap_or_default();
+    desired.files.iter().chain(&without).map(|file| (file.blob_id(), file.text.clone())).collect()
 }
