@@ -94,10 +94,8 @@ fn print_file(
     let from = file.from.as_ref().map(|from| format!(", moved from {from}")).unwrap_or_default();
     let head = format!("  {}", style.paint(paint, sign));
     paragraph(&head, 4, &format!("{}: {}{from}", harmless(&file.path), in_words(&file.decision)), style, w)?;
-    if file.decision.is_change() && file.decision.is_of_a_template() {
-        for reason in told.reasons.get(&file.path).into_iter().flatten() {
-            paragraph("", 6, &harmless(reason), style, w)?;
-        }
+    for reason in reasons_of(file, told.reasons) {
+        paragraph("", 6, &harmless(reason), style, w)?;
     }
     match &file.decision {
         Decision::Merged(edits) | Decision::Caught(edits) => print_edits(edits, style, w),
@@ -107,6 +105,12 @@ fn print_file(
         }
         _ => Ok(()),
     }
+}
+
+/// Why a template changed, where that is what changes the file.
+fn reasons_of<'r>(file: &FileUpdate, all: &'r BTreeMap<String, Vec<String>>) -> &'r [String] {
+    let told = file.decision.is_change() && file.decision.is_of_a_template();
+    all.get(&file.path).filter(|_| told).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn in_words(decision: &Decision) -> &'static str {
@@ -307,11 +311,7 @@ impl FileJson {
             path: file.path.clone(),
             from: file.from.clone(),
             decision: file.decision.word().replace(' ', "_"),
-            reasons: if file.decision.is_change() && file.decision.is_of_a_template() {
-                reasons.get(&file.path).cloned().unwrap_or_default()
-            } else {
-                Vec::new()
-            },
+            reasons: reasons_of(file, reasons).to_vec(),
             notes: edits.notes.into_iter().map(|note| NoteJson { place: note.place, what: note.what }).collect(),
             remarks: edits.remarks,
             lost: edits.lost.written,
